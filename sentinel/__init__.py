@@ -1,0 +1,1 @@
+"""Sentinel: who saw which health record, when, from where and why, and what nothing ordinary explains."""

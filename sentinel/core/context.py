@@ -1,0 +1,126 @@
+"""What the hospital knows of its people: who works where, and which patient is in whose care, when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+FOREVER: Final = 2**62  # µs: no end is known
+EVER: Final = -(2**62)  # µs: no start is known
+
+
+class LinkKind(StrEnum):
+    """Why a person at work and a patient have to do with each other by name."""
+
+    APPOINTMENT = "appointment"
+    ENCOUNTER = "encounter"  # takes part in a stay or visit
+    CARE_TEAM = "care-team"
+    GENERAL_PRACTITIONER = "general-practitioner"
+    ORDER = "order"  # asked for it
+    RESULT = "result"  # was asked to do it, or did it
+
+
+class PatientFlag(StrEnum):
+    """What asks for more care with a record."""
+
+    VIP = "vip"  # v3-ActCode CEL, or confidentiality V
+    RESTRICTED = "restricted"  # confidentiality R, an opposition of the patient
+    STAFF = "staff"  # v3-ActCode EMP
+    TEST = "test"  # v3-ActReason HTEST: nobody's record
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The civil traits by which two records may be one person or one household.
+
+    Already folded (case, accents, punctuation); empty when not told. `birth_date` is ISO 8601.
+    `address` is the whole postal address in one key, `street` the same without house number.
+    """
+
+    family: str = ""
+    given: str = ""
+    birth_date: str = ""
+    address: str = ""
+    street: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffMember:
+    """A person at work. `aliases` are all other ids that name them in events (RPPS, login, role ids)."""
+
+    actor_id: str
+    name: str
+    identity: Identity
+    aliases: tuple[str, ...] = ()
+    rpps: str = ""
+    active: bool = True
+    is_service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Someone works in a unit, in a role, from `start` to `end` (µs since 1970 UTC; `EVER`, `FOREVER`)."""
+
+    id: str
+    actor_id: str
+    unit: str
+    role: str
+    start: int = EVER
+    end: int = FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRecord:
+    """A patient. `deceased_at` in µs, `FOREVER` while alive."""
+
+    patient_id: str
+    identity: Identity
+    aliases: tuple[str, ...] = ()
+    flags: frozenset[PatientFlag] = frozenset()
+    deceased_at: int = FOREVER
+    birth_date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A patient is looked after by a unit from `start` to `end` (µs). `planned`: an appointment with the unit."""
+
+    id: str
+    patient_id: str
+    unit: str
+    start: int
+    end: int = FOREVER
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CareLink:
+    """A patient and a person at work have to do with each other, by name, from `start` to `end` (µs)."""
+
+    id: str
+    patient_id: str
+    actor_id: str
+    kind: LinkKind
+    start: int
+    end: int = FOREVER
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A ward, a service, a laboratory. `part_of` names the unit above, empty at the top."""
+
+    unit: str
+    name: str
+    part_of: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A resource entered in error or deleted: what was known under its id no longer holds."""
+
+    id: str
+
+
+ContextRecord = StaffMember | Position | PatientRecord | Stay | CareLink | Unit | Withdrawn

@@ -1,0 +1,1 @@
+"""How access events get in and move."""

@@ -1,0 +1,38 @@
+"""What a source is: a format's name and how its bytes become event rows. How bytes travel is not its business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sentinel.core.errors import Rejection
+from sentinel.core.event import EventRow
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Rows in the order of their records, the record each came from, and what was refused.
+
+    `records[i]` is the index, in what was handed to the source, of the record that gave `rows[i]`;
+    it never decreases, and one record may give several rows (one a patient).
+    """
+
+    rows: list[EventRow] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One format.
+
+    `decode` takes whole records (a JSON document, an XML message, a line) and never raises for
+    what they hold: a bad record becomes a `Rejection`, the others go on.
+    `split` cuts a file's bytes into records for formats that are not one record a line; None: NDJSON.
+    """
+
+    name: str
+    title: str
+    decode: Callable[[Sequence[bytes]], Decoded]
+    media_types: tuple[str, ...] = ("application/json",)
+    split: Callable[[bytes], list[bytes]] | None = None
