@@ -1,0 +1,107 @@
+"""A finding is one observation; an alert is the story that findings on one actor make together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from sentinel.core.event import EPOCH
+
+Scalar = float | int | str | None
+
+
+class Severity(StrEnum):
+    """How grave a story is if true. OCSF `severity`."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual, for this person and for peers, in the unit of what was observed; None: not known yet."""
+
+    actor: Scalar = None
+    peers: Scalar = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding in words: what was observed, what is usual, how often chance alone gives it."""
+
+    detector: str
+    observed: Scalar
+    usual: Usual
+    p_value: float | None
+    fr: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One line of the queue. Times are µs since 1970 UTC; `priority` ≥ 0, higher first.
+
+    `version` counts the changes of this story: the highest is the story as it stands.
+    `event_ids` are the ids that the sources gave, `event_keys` (hex) Sentinel's own.
+    """
+
+    id: str
+    tenant: str
+    version: int
+    priority: float
+    severity: Severity
+    detectors: tuple[str, ...]
+    actor: str
+    patients: tuple[str, ...]
+    event_ids: tuple[str, ...]
+    event_keys: tuple[str, ...]
+    first_seen: int
+    last_seen: int
+    reasons: tuple[Reason, ...]
+    not_explained_by: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the alert as `alerts.ndjson` and the API give it (docs/alerts.md)."""
+        return {
+            "id": self.id,
+            "tenant": self.tenant,
+            "version": self.version,
+            "priority": round(self.priority, 3),
+            "severity": str(self.severity),
+            "detectors": list(self.detectors),
+            "actor": self.actor,
+            "patients": list(self.patients),
+            "event_ids": list(self.event_ids),
+            "event_keys": list(self.event_keys),
+            "first_seen": rfc3339(self.first_seen),
+            "last_seen": rfc3339(self.last_seen),
+            "reasons": [_reason(reason) for reason in self.reasons],
+            "not_explained_by": list(self.not_explained_by),
+        }
+
+    def to_json(self) -> str:
+        """Return one line of `alerts.ndjson`: the same alert always gives the same bytes."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _reason(reason: Reason) -> dict[str, object]:
+    return {
+        "detector": reason.detector,
+        "observed": reason.observed,
+        "usual": {"actor": reason.usual.actor, "peers": reason.usual.peers},
+        "p_value": reason.p_value,
+        "text": {"fr": reason.fr, "en": reason.en},
+    }
+
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def rfc3339(moment_us: int) -> str:
+    """Return µs since 1970 as RFC 3339 in UTC, with the fraction only where there is one."""
+    return (EPOCH + moment_us * _MICROSECOND).isoformat().replace("+00:00", "Z")
