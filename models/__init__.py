@@ -1,0 +1,1 @@
+"""What we call unusual: detectors, the learnt part, the simulated hospital and its evaluation."""
