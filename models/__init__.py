@@ -1,1 +1,1 @@
-"""What we call unusual: detectors, the learnt part, the simulated hospital and its evaluation."""
+"""What we call unusual."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class EventBatch:
         """Return the batch of the events at `indices`, in that order."""
         where = np.asarray(indices, dtype=np.int64)
         order = where.tolist()
-        picked = {
+        picked: dict[str, Any] = {
             column.name: value[where] if isinstance(value, np.ndarray) else [value[i] for i in order]
             for column in fields(self)
             if column.name != "tenant"
@@ -95,10 +95,11 @@ class Provenance:
 def batch_of(tenant: str, rows: Sequence[EventRow], provenance: Provenance) -> EventBatch:
     """Transpose rows into a batch."""
     n = len(rows)
-    columns = dict(zip(EventRow._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(EventRow._fields, ())
+    transposed = zip(*rows, strict=True) if rows else ((),) * len(EventRow._fields)
+    columns: dict[str, Any] = dict(zip(EventRow._fields, transposed, strict=True))
     sources = provenance.source if isinstance(provenance.source, list) else [provenance.source] * n
     keys = [event_key(tenant, source, id_, sub) for source, id_, sub in zip(sources, columns["id"], columns["sub"], strict=True)]
-    coded = {
+    coded: dict[str, Any] = {
         "action": _codes(columns["action"], _ACTION_CODE),
         "outcome": _codes(columns["outcome"], _OUTCOME_CODE),
         "actor_type": _codes(columns["actor_type"], _ACTOR_TYPE_CODE),
@@ -110,7 +111,7 @@ def batch_of(tenant: str, rows: Sequence[EventRow], provenance: Provenance) -> E
         "offset": _column(provenance.offset, n),
         "ordinal": _column(provenance.ordinal, n),
     }
-    texts = {name: list(values) for name, values in columns.items() if name not in coded and name != "sub"}
+    texts: dict[str, Any] = {name: list(values) for name, values in columns.items() if name not in coded and name != "sub"}
     return EventBatch(tenant=tenant, key=keys, source=sources, **texts, **coded)
 
 

@@ -1,4 +1,8 @@
-"""What the hospital knows of its people: who works where, and which patient is in whose care, when."""
+"""What the hospital knows of its people: who works where, and which patient is in whose care, when.
+
+The `id` of a position, stay or link is that of the resource it came from ("Encounter/12"); one resource may
+give several records. A resource sent again is `Withdrawn(id)` followed by its records.
+"""
 
 from __future__ import annotations
 
@@ -123,4 +127,20 @@ class Withdrawn:
     id: str
 
 
-ContextRecord = StaffMember | Position | PatientRecord | Stay | CareLink | Unit | Withdrawn
+@dataclass(frozen=True, slots=True)
+class ActorAlias:
+    """`alias` names the person at work `actor_id` too; it says nothing else of them (a role's id, a Person's id)."""
+
+    alias: str
+    actor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientAlias:
+    """`alias` names the patient `patient_id` too: a record merged into theirs, a Person's id."""
+
+    alias: str
+    patient_id: str
+
+
+ContextRecord = StaffMember | Position | PatientRecord | Stay | CareLink | Unit | Withdrawn | ActorAlias | PatientAlias

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 TEXT_MAX: Final = 256
 REASON_MAX: Final = 1_024
 COUNT_MAX: Final = 2_000_000_000
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+TIME_MIN_US: Final = 631_152_000_000_000  # 1990-01-01
+TIME_MAX_US: Final = 4_102_444_800_000_000  # 2100-01-01
 
 
 class Action(StrEnum):
@@ -74,18 +79,73 @@ def normal_address(text: str) -> str:
     return str(mapped or address)
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+def microseconds(moment: datetime) -> int:
+    """Return an aware time as whole µs since 1970 UTC."""
+    delta = moment - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_RFC3339: Final = re.compile(
+    r"((?:19|20|21)\d\d-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)",
+    re.ASCII,
+)
+
+
+def moment(text: str) -> datetime:
+    """Return the aware time of an RFC 3339 `date-time`, rounded half up to the µs.
+
+    A space for the T (its 5.6) and an offset without colon (`+0100`, as strftime and Java write it)
+    are taken too. A leap second is the second after, as in POSIX.
+
+    Raises:
+        ValueError: anything else; the message does not quote the text.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 time with an offset")
+    date, clock, second, fraction, offset = match.groups()
+    leap = second == "60"
+    try:
+        whole = datetime.fromisoformat(f"{date}T{clock}{'59' if leap else second}{offset.upper()}")
+    except ValueError:
+        raise ValueError("no such date or time") from None
+    if leap and whole.astimezone(UTC).strftime("%H%M") != "2359":
+        raise ValueError("no leap second then")
+    micro = (int(f"{fraction or ''}0000000"[:7]) + 5) // 10
+    return whole + timedelta(seconds=leap, microseconds=micro)
+
+
+def _told_as_text(value: object) -> object:
+    if isinstance(value, str):
+        return moment(value)
+    if isinstance(value, datetime):
+        return value
+    raise ValueError("not an RFC 3339 time with an offset")
 
 
 def _in_range(moment: datetime) -> datetime:
-    if not 1990 <= moment.year < 2100:
+    if not TIME_MIN_US <= microseconds(moment) < TIME_MAX_US:
         raise ValueError("time out of 1990..2100")
     return moment
 
 
-Text = Annotated[str, Field(max_length=TEXT_MAX)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc), AfterValidator(_in_range)]
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def _without_controls(text: str) -> str:
+    if CONTROLS.search(text):
+        raise ValueError("control character")
+    return text
+
+
+Plain = AfterValidator(_without_controls)  # FHIR `string`: of what is below U+0020, tab, LF and CR alone
+Text = Annotated[str, Field(max_length=TEXT_MAX), Plain]
+Name = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), Plain]
+Moment = Annotated[AwareDatetime, BeforeValidator(_told_as_text), AfterValidator(_in_range), AfterValidator(_utc)]
 
 
 class AccessEvent(BaseModel):
@@ -118,11 +178,11 @@ class AccessEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    id: Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
+    id: Name
     occurred_at: Moment
     action: Action
     outcome: Outcome = Outcome.SUCCESS
-    actor_id: Annotated[str, Field(min_length=1, max_length=TEXT_MAX)]
+    actor_id: Name
     actor_type: ActorType = ActorType.HUMAN
     actor_role: Text = ""
     actor_unit: Text = ""
@@ -131,9 +191,9 @@ class AccessEvent(BaseModel):
     resource_type: Text = ""
     resource_id: Annotated[Text, Field(repr=False)] = ""
     resource_sensitivity: Text = ""
-    resource_count: Annotated[int, Field(ge=0, le=COUNT_MAX)] = 1
+    resource_count: Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)] = 1
     purpose: Text = ""
-    reason: Annotated[str, Field(max_length=REASON_MAX, repr=False)] = ""
+    reason: Annotated[str, Field(max_length=REASON_MAX, repr=False), Plain] = ""
     client_address: Annotated[Text, AfterValidator(normal_address)] = ""
     device: Text = ""
     application: Text = ""
@@ -174,19 +234,8 @@ class EventRow(NamedTuple):
     destination: str
 
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-TIME_MIN_US: Final = 631_152_000_000_000  # 1990-01-01
-TIME_MAX_US: Final = 4_102_444_800_000_000  # 2100-01-01
-
-
-def microseconds(moment: datetime) -> int:
-    """Return an aware time as whole µs since 1970 UTC."""
-    delta = moment - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
 def row_of(event: AccessEvent, sub: str = "") -> EventRow:
     """Return the hot path's row of a validated event."""
-    fields = event.model_dump(mode="python")
-    values = {**fields, "occurred_at": microseconds(event.occurred_at), "sub": sub}
+    values: dict[str, Any] = event.model_dump()
+    values |= {"occurred_at": microseconds(event.occurred_at), "sub": sub}
     return EventRow(**{name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()})

@@ -1,0 +1,1 @@
+"""One file a pattern of misuse; each exports `DETECTOR`, named as its file."""

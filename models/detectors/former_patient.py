@@ -1,0 +1,31 @@
+"""The record of a patient not cared for here for half a year."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.phrases import rate_of, trait
+from sentinel.core.detector import Card, Detector, Scope
+
+DETECTOR: Final = Detector(
+    name="former_patient",
+    title_fr="Ancien patient",
+    title_en="A former patient",
+    scope=Scope.PATIENT,
+    card=Card(
+        what="No stay or visit for 180 days, and nothing ordinary explains the access.",
+        why="Former partners, former neighbours, former patients.",
+        false_positives="Research, claims, letters to other hospitals.",
+        needs=("Encounter",),
+        references=("Practice of French medical information departments",),
+    ),
+    match=lambda f: f.unexplained & (f["care_gap_days"] > 180),
+    p_value=lambda f: rate_of(f, "care_gap"),
+    say=lambda f, i: trait(
+        f,
+        i,
+        "care_gap",
+        "Dossier d'un patient sans prise en charge depuis plus de 180 jours ouvert",
+        "The record of a patient not in care for over 180 days was opened",
+    ),
+)

@@ -1,0 +1,44 @@
+"""Exports in the last days before leaving."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from sentinel.core.alert import Usual
+from sentinel.core.detector import Card, Detector, Evidence, Facts, Scope, Words, number
+from sentinel.core.event import Action, Destination
+
+
+def _say(facts: Facts, i: int) -> Words:
+    exported, days = number(facts, "exported_24h", i, 0), number(facts, "leaving_days", i, 0)
+    return Words(
+        exported,
+        Usual(number(facts, "exported_actor", i), number(facts, "exported_peers", i)),
+        f"{exported} dossiers exportés à {days} jours du départ.",
+        f"{exported} records exported {days} days before leaving.",
+    )
+
+
+DETECTOR: Final = Detector(
+    name="leaver_export",
+    title_fr="Export avant départ",
+    title_en="Export before leaving",
+    scope=Scope.ACTOR,
+    card=Card(
+        what="The person leaves within 14 days and exports more than usual, or to a removable device.",
+        why="Address books and cohorts leave with people.",
+        false_positives="Hand-over files.",
+        needs=("PractitionerRole.period",),
+        references=(),
+    ),
+    match=lambda f: (
+        (f["leaving_days"] <= 14)
+        & f.did(Action.EXPORT, Action.SHARE)
+        & (f.to(Destination.REMOVABLE) | (f["exported_24h"] > np.fmax(f["exported_actor"], f["exported_peers"]) * 3 + 3))
+    ),
+    p_value=lambda f: np.where(f.to(Destination.REMOVABLE), 1e-5, 1e-3),
+    say=_say,
+    evidence=Evidence.EXPORTED,
+)

@@ -1,0 +1,40 @@
+"""A record opened although nothing ordinary ties the person to the patient."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.phrases import percent
+from sentinel.core.alert import Usual
+from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
+from sentinel.core.event import ActorType
+
+
+def _say(facts: Facts, i: int) -> Words:
+    share = float(np.nan_to_num(facts["unexplained_share"][i], nan=0.05))
+    return Words(
+        observed=1,
+        usual=Usual(actor=round(share, 4), peers=number(facts, "unexplained_peers", i)),
+        fr=f"Aucun lien de soins trouvé ; {percent(share)} % des consultations de cette personne sont dans ce cas.",
+        en=f"No relation of care found; {percent(share)} % of this person's openings are like this.",
+    )
+
+
+DETECTOR: Final = Detector(
+    name="no_care_relation",
+    title_fr="Aucun lien de soins",
+    title_en="No relation of care",
+    scope=Scope.PATIENT,
+    card=Card(
+        what="None of the declared reasons holds for this person and this patient.",
+        why="Fabbri and LeFevre explain 94 % of accesses; what is left is where misuse hides.",
+        false_positives="Advice and replacement without a trace in the context: then this person's usual share is high, and the finding weak.",
+        needs=("Encounter", "PractitionerRole"),
+        references=("Fabbri and LeFevre, explanation-based auditing (2011, 2013)",),
+    ),
+    match=lambda f: f.unexplained & f.by(ActorType.HUMAN),
+    p_value=lambda f: np.nan_to_num(f["unexplained_share"], nan=0.05),
+    say=_say,
+)

@@ -1,0 +1,41 @@
+"""Strangers' records opened at an hour when neither the person nor their peers work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from sentinel.core.alert import Usual
+from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
+
+SHARE_MAX: Final = 0.01
+
+
+def _say(facts: Facts, i: int) -> Words:
+    share = number(facts, "hour_share", i, 4)
+    return Words(
+        share,
+        Usual(share, None),
+        f"Heure où cette personne et ses pairs ne travaillent presque jamais ({100 * (share or 0):.2g} % de l'activité).",
+        f"An hour at which this person and their peers hardly ever work ({100 * (share or 0):.2g} % of activity).",
+    )
+
+
+DETECTOR: Final = Detector(
+    name="off_hours",
+    title_fr="Heure inhabituelle",
+    title_en="Unusual hour",
+    scope=Scope.ACTOR,
+    card=Card(
+        what="Activity at this hour is under 1 % of the person's and their peers' together, on a record without an ordinary reason.",
+        why="Curiosity waits for quiet hours.",
+        false_positives="Overtime, replaced shifts.",
+        needs=(),
+        references=(),
+    ),
+    match=lambda f: f.unexplained & (f["hour_share"] < SHARE_MAX),
+    p_value=lambda f: np.clip(f["hour_share"] * 3, 1e-4, 1.0),
+    say=_say,
+    weight=0.7,
+)

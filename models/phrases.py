@@ -1,0 +1,59 @@
+"""Fragments of sentences that detectors share, in French and English."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sentinel.core.alert import Usual
+from sentinel.core.detector import Column, Facts, Words, number
+
+
+def percent(share: float) -> str:
+    """Return a share as a short percentage: 0.034 gives "3.4"."""
+    value = 100 * share
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def unexplained_fr_en(facts: Facts, i: int) -> tuple[str, str]:
+    """Say how rarely this person opens a record without an ordinary reason."""
+    share = facts["unexplained_share"][i]
+    if np.isnan(share):
+        return "", ""
+    return (
+        f" Seules {percent(share)} % des consultations de cette personne sont sans raison ordinaire.",
+        f" Only {percent(share)} % of this person's openings have no ordinary reason.",
+    )
+
+
+def trait(facts: Facts, i: int, rate: str, fr: str, en: str) -> Words:
+    """Say that an unexplained opening concerns a record with a trait, and how often chance gives the trait."""
+    share = facts.rates[rate]
+    why_fr, why_en = unexplained_fr_en(facts, i)
+    return Words(
+        observed=1,
+        usual=Usual(actor=number(facts, "unexplained_share", i, 3), peers=round(share, 5)),
+        fr=f"{fr} sans raison ordinaire trouvée ; {percent(share)} % des consultations présentent ce lien.{why_fr}",
+        en=f"{en} with no ordinary reason found; {percent(share)} % of openings have this tie.{why_en}",
+    )
+
+
+def rate_of(facts: Facts, rate: str) -> Column:
+    """Return how often chance gives a trait, for each of the events."""
+    return np.full(facts.values.shape[1], facts.rates[rate])
+
+
+def volume(facts: Facts, i: int, metric: str, fr: str, en: str) -> Words:
+    """Say how much was done in 24 h, beside this person's and their peers' ordinary days."""
+    observed = number(facts, f"{metric}_24h", i, 0)
+    own, peers = number(facts, f"{metric}_actor", i), number(facts, f"{metric}_peers", i)
+    return Words(
+        observed=observed,
+        usual=Usual(own, peers),
+        fr=f"{observed} {fr} en 24 h ; d'ordinaire {told(own)} par jour pour cette personne, {told(peers)} pour ses pairs.",
+        en=f"{observed} {en} in 24 h; usually {told(own)} a day for this person, {told(peers)} for peers.",
+    )
+
+
+def told(value: float | None) -> str:
+    """Return a number for a sentence, "?" when it is not known yet."""
+    return "?" if value is None else f"{value:g}"

@@ -1,0 +1,246 @@
+"""The context as the compiled pass reads it: records by name go in, arrays by code come out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.core.arrays import grow, grown
+from sentinel.core.codes import NOBODY, Codes
+from sentinel.core.context import (
+    EVER,
+    FOREVER,
+    CareLink,
+    ContextRecord,
+    Identity,
+    LinkKind,
+    PatientRecord,
+    Position,
+    StaffMember,
+    Stay,
+    Unit,
+    Withdrawn,
+)
+from sentinel.core.explain import LINK_EXPLAINS, role_class
+from sentinel.core.facts import state as tables
+from sentinel.core.facts.kernel import FLAG_BITS
+from sentinel.core.facts.state import (
+    ACTOR_FILLS,
+    PATIENT_FILLS,
+    ActorTable,
+    LinkPool,
+    PatientTable,
+    PositionPool,
+    StayPool,
+    UnitTable,
+)
+
+WHOLE_HOUSE_SHARE: Final = 0.4  # of the people at work: a unit that wide says nothing of who cares for whom
+WHOLE_HOUSE_PEOPLE: Final = 20
+_NUMBER: Final = re.compile(r"(\d{1,15})\D*$")
+
+
+@dataclass(slots=True)
+class _Pool:
+    """A linked list per owner inside arrays; entries are replaced by the id of what they came from."""
+
+    rows: Any
+    used: int = 0
+    by_id: dict[str, list[int]] = field(default_factory=dict)
+
+    def insert(self, id_: str, head: NDArray[np.int64], owner: int, values: tuple[int, ...]) -> None:
+        """Put an entry in front of the owner's list."""
+        self.rows = grow(self.rows, self.used + 1, {"next": -1})
+        for column, value in zip(self.rows, (*values, head[owner]), strict=True):
+            column[self.used] = value
+        head[owner] = self.used
+        if id_:
+            self.by_id.setdefault(id_, []).append(self.used)
+        self.used += 1
+
+    def withdraw(self, id_: str) -> None:
+        """Let the entries that came from `id_` hold at no time."""
+        for row in self.by_id.pop(id_, ()):
+            self.rows.start[row], self.rows.end[row] = FOREVER, EVER
+
+
+class _Person(NamedTuple):
+    """Who a civil identity belongs to."""
+
+    actor: int
+    patient: int
+
+
+@dataclass(slots=True)
+class ContextBook:
+    """Who works where and who is in whose care. `revision` grows with each change."""
+
+    actor_codes: Codes = field(default_factory=Codes)
+    patient_codes: Codes = field(default_factory=Codes)
+    unit_codes: Codes = field(default_factory=Codes)
+    role_codes: Codes = field(default_factory=Codes)
+    other_codes: Codes = field(default_factory=Codes)  # devices, applications, sites
+    trait_codes: Codes = field(default_factory=Codes)  # family names, addresses, streets
+    actors: ActorTable = field(default_factory=tables.actors)
+    patients: PatientTable = field(default_factory=tables.patients)
+    units: UnitTable = field(default_factory=tables.units)
+    stays: _Pool = field(default_factory=lambda: _Pool(tables.pool(StayPool)))
+    links: _Pool = field(default_factory=lambda: _Pool(tables.pool(LinkPool)))
+    positions: _Pool = field(default_factory=lambda: _Pool(tables.pool(PositionPool)))
+    people: dict[str, _Person] = field(default_factory=dict)
+    declared_actors: set[int] = field(default_factory=set)
+    declared_patients: set[int] = field(default_factory=set)
+    family_count: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
+    stale: bool = True
+    numbered: int = 1
+
+    def apply(self, records: Iterable[ContextRecord]) -> None:
+        """Take records in, in order."""
+        for record in records:
+            self._take(record)
+        self.stale = True
+
+    @property
+    def knows_care(self) -> bool:
+        """Whether any stay, visit or link between a patient and a person is on file."""
+        return bool(self.stays.used or self.links.used)
+
+    def family_share(self) -> NDArray[np.float64]:
+        """Return the share of known people with each family name, by trait code."""
+        total = max(1, len(self.declared_actors) + len(self.declared_patients))
+        return self.family_count / total
+
+    def make_room(self) -> None:
+        """Let every code so far have its row."""
+        self.actors = grow(self.actors, len(self.actor_codes), ACTOR_FILLS)
+        self.patients = grow(self.patients, len(self.patient_codes), PATIENT_FILLS)
+        self._number_patients()
+        self.units = grow(self.units, len(self.unit_codes), {})
+
+    def _number_patients(self) -> None:
+        for code in range(self.numbered, len(self.patient_codes)):
+            match = _NUMBER.search(self.patient_codes.name(code))
+            self.patients.number[code] = int(match[1]) if match else -1
+        self.numbered = len(self.patient_codes)
+
+    def freshen(self) -> None:
+        """Recompute what hangs on the whole of the context: units too wide to explain anything."""
+        self.make_room()
+        if not self.stale:
+            return
+        self.stale = False
+        pool: PositionPool = self.positions.rows
+        holders: dict[int, set[int]] = {}
+        for actor in self.declared_actors:
+            row = int(self.actors.position_head[actor])
+            while row >= 0:
+                holders.setdefault(int(pool.unit[row]), set()).add(actor)
+                row = int(pool.next[row])
+        people = sum(1 for actor in self.declared_actors if self.actors.position_head[actor] >= 0)
+        self.units.whole_house[:] = 0
+        for unit, who in holders.items():
+            wide = people >= WHOLE_HOUSE_PEOPLE and len(who) > WHOLE_HOUSE_SHARE * people
+            self.units.whole_house[unit] = int(wide or unit == NOBODY)
+
+    @singledispatchmethod
+    def _take(self, record: ContextRecord) -> None:
+        raise TypeError(type(record).__name__)
+
+    @_take.register
+    def _(self, record: StaffMember) -> None:
+        actor = self.actor_codes.code(record.actor_id)
+        self.make_room()
+        self.declared_actors.add(actor)
+        self._alias(self.actor_codes, self.declared_actors, (*record.aliases, record.rpps), actor)
+        self.actors.inactive[actor] = int(not record.active)
+        self.actors.is_service[actor] = int(record.is_service)
+        self._describe(record.identity, self.actors, actor)
+        self._recognise(record.identity, actor=actor, patient=NOBODY)
+
+    @_take.register
+    def _(self, record: PatientRecord) -> None:
+        patient = self.patient_codes.code(record.patient_id)
+        self.make_room()
+        self.declared_patients.add(patient)
+        self._alias(self.patient_codes, self.declared_patients, record.aliases, patient)
+        self.patients.flags[patient] = sum(FLAG_BITS[flag] for flag in record.flags)
+        self.patients.deceased_at[patient] = record.deceased_at
+        self._describe(record.identity, self.patients, patient)
+        self._recognise(record.identity, actor=NOBODY, patient=patient)
+
+    @_take.register
+    def _(self, record: Position) -> None:
+        actor, unit = self.actor_codes.code(record.actor_id), self.unit_codes.code(record.unit)
+        self.make_room()
+        role = self.role_codes.code(record.role)
+        values = (unit, role, int(role_class(record.role)), record.start, record.end)
+        self.positions.insert(record.id, self.actors.position_head, actor, values)
+        until = self.actors.employed_until
+        until[actor] = max(until[actor], record.end)
+
+    @_take.register
+    def _(self, record: Stay) -> None:
+        patient, unit = self.patient_codes.code(record.patient_id), self.unit_codes.code(record.unit)
+        self.make_room()
+        self.stays.insert(record.id, self.patients.stay_head, patient, (unit, record.start, record.end, int(record.planned)))
+        self._in_care(patient, record.end)
+
+    @_take.register
+    def _(self, record: CareLink) -> None:
+        patient, actor = self.patient_codes.code(record.patient_id), self.actor_codes.code(record.actor_id)
+        self.make_room()
+        values = (actor, record.start, record.end, int(LINK_EXPLAINS[record.kind]))
+        self.links.insert(record.id, self.patients.link_head, patient, values)
+        if record.kind is not LinkKind.GENERAL_PRACTITIONER:
+            self._in_care(patient, record.end)
+
+    @_take.register
+    def _(self, record: Unit) -> None:
+        unit, parent = self.unit_codes.code(record.unit), self.unit_codes.code(record.part_of)
+        self.make_room()
+        self.units.parent[unit] = parent if parent != unit else NOBODY
+        for alias in record.aliases:
+            self.unit_codes.alias(alias, unit)
+
+    @_take.register
+    def _(self, record: Withdrawn) -> None:
+        for pool in (self.positions, self.stays, self.links):
+            pool.withdraw(record.id)
+
+    def _in_care(self, patient: int, until: int) -> None:
+        care = self.patients.care_until
+        care[patient] = max(care[patient], until)
+
+    def _alias(self, codes: Codes, declared: set[int], aliases: Iterable[str], code: int) -> None:
+        """Let `aliases` mean `code`, taking over those that only events had used so far."""
+        for alias in aliases:
+            if alias and codes.find(alias) not in declared:
+                codes.assign(alias, code)
+
+    def _describe(self, identity: Identity, table: ActorTable | PatientTable, code: int) -> None:
+        family = self.trait_codes.code(f"f:{identity.family}") if identity.family else NOBODY
+        self.family_count = grown(self.family_count, len(self.trait_codes) + 2, 0.0)
+        if table.family[code] != family:
+            self.family_count[table.family[code]] -= 1.0
+            self.family_count[family] += 1.0
+        table.family[code] = family
+        table.address[code] = self.trait_codes.code(f"a:{identity.address}") if identity.address else NOBODY
+        table.street[code] = self.trait_codes.code(f"s:{identity.street}") if identity.street else NOBODY
+        self.family_count = grown(self.family_count, len(self.trait_codes), 0.0)
+
+    def _recognise(self, identity: Identity, actor: int, patient: int) -> None:
+        """Tell that a patient is a person at work: same family name, given name and date of birth."""
+        if not (identity.family and identity.given and identity.birth_date):
+            return
+        key = f"{identity.family}|{identity.given}|{identity.birth_date}"
+        known = self.people.get(key, _Person(NOBODY, NOBODY))
+        person = _Person(actor or known.actor, patient or known.patient)
+        self.people[key] = person
+        if person.patient != NOBODY:
+            self.patients.staff_actor[person.patient] = person.actor

@@ -1,0 +1,50 @@
+"""The alert budget: how many lines a day people can read, and the priority that this makes an alert need.
+
+The threshold reads closed hours only. It is the priority that about `per_day` stories a day exceeded over the last
+two weeks; a week that has used up its alerts asks for four times rarer ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+FLOOR: Final = 3.0  # evidence of one in a thousand: below it nobody is told, whatever the budget
+PRIOR: Final = 5.0  # before the stream has shown what is ordinary
+WARM_UP_HOURS: Final = 3 * 24
+MEMORY_HOURS: Final = 14 * 24
+WEEK_HOURS: Final = 7 * 24
+CANDIDATES_MAX: Final = 20_000
+
+
+@dataclass(slots=True)
+class Budget:
+    """Turns a number of alerts a day into a threshold. `per_day` 0: all stories above the floor."""
+
+    per_day: float = 0.0
+    threshold: float = PRIOR
+    started: int = 0  # hour of the first event
+    ended: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=CANDIDATES_MAX))  # (hour, score) of past stories
+    raised: deque[int] = field(default_factory=lambda: deque(maxlen=CANDIDATES_MAX))  # hours at which alerts were raised
+
+    def __post_init__(self) -> None:
+        if self.per_day == 0:
+            self.threshold = FLOOR
+
+    def close_hour(self, hour: int, open_scores: list[float]) -> None:
+        """Set the threshold for what follows `hour`, given the scores of the stories still open."""
+        if self.per_day == 0:
+            return
+        while self.ended and self.ended[0][0] <= hour - MEMORY_HOURS:
+            self.ended.popleft()
+        while self.raised and self.raised[0] <= hour - WEEK_HOURS:
+            self.raised.popleft()
+        hours = min(MEMORY_HOURS, max(24, hour - self.started + 1))
+        allowed = self.per_day * hours / 24
+        week_used = len(self.raised) >= self.per_day * 7
+        scores = sorted([score for _, score in self.ended] + open_scores, reverse=True)
+        rank = int(allowed / 4 if week_used else allowed)
+        usual = scores[rank] if rank < len(scores) else FLOOR
+        warm = hour - self.started >= WARM_UP_HOURS
+        self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR))

@@ -1,0 +1,152 @@
+"""What a detector is: a predicate over fact columns, how often chance gives what it saw, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.core.alert import Scalar, Usual
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
+from sentinel.core.event import Action, ActorType, Destination
+from sentinel.core.facts.declare import INDEX
+
+P_MIN: Final = 1e-12
+
+Mask = NDArray[np.bool_]
+Column = NDArray[Any]
+
+
+class Scope(StrEnum):
+    """What a finding is about."""
+
+    PATIENT = "patient"  # this person and this patient
+    ACTOR = "actor"  # this person, whoever the patients
+
+
+class Evidence(StrEnum):
+    """Which earlier events of the person show the same thing, beside the one that gave the finding."""
+
+    NONE = "none"
+    UNEXPLAINED = "unexplained"
+    EXPORTED = "exported"
+    DELETED = "deleted"
+    SEARCHES = "searches"
+    EMERGENCIES = "emergencies"
+    LOGINS = "logins"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What an analyst reads of a detector before trusting it."""
+
+    what: str
+    why: str
+    false_positives: str
+    needs: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Fact columns of consecutive events, with the few event columns that predicates need.
+
+    `rates` gives, of each trait, the share of ordinary openings of the closed hours that have it.
+    """
+
+    values: NDArray[np.float32]
+    action: NDArray[np.int8]
+    actor_type: NDArray[np.int8]
+    destination: NDArray[np.int8]
+    has_reason: Mask
+    has_patient: Mask
+    rates: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> Column:
+        return self.values[INDEX[name]]
+
+    def did(self, *actions: Action) -> Mask:
+        """Return where one of the actions was done."""
+        return np.isin(self.action, [ACTIONS.index(action) for action in actions])
+
+    def by(self, actor_type: ActorType) -> Mask:
+        """Return where this type of actor acted."""
+        return self.actor_type == ACTOR_TYPES.index(actor_type)
+
+    def to(self, destination: Destination) -> Mask:
+        """Return where data went there."""
+        return self.destination == DESTINATIONS.index(destination)
+
+    @property
+    def unexplained(self) -> Mask:
+        """Where a record was opened and none of the ordinary reasons holds."""
+        return self["explained"] == 0
+
+    def at(self, indices: NDArray[np.int64]) -> Facts:
+        """Return the facts of some of the events."""
+        return Facts(
+            self.values[:, indices],
+            self.action[indices],
+            self.actor_type[indices],
+            self.destination[indices],
+            self.has_reason[indices],
+            self.has_patient[indices],
+            self.rates,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A finding in words. `observed` and `usual` share a unit, which the sentences name."""
+
+    observed: Scalar
+    usual: Usual
+    fr: str
+    en: str
+
+
+def number(facts: Facts, name: str, i: int, digits: int = 1) -> float | None:
+    """Return a fact of one event for a sentence: rounded, None when missing."""
+    value = float(facts[name][i])
+    if np.isnan(value):
+        return None
+    return int(value) if value == int(value) else round(value, digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One pattern of misuse.
+
+    `match` tells, of each event, whether the pattern is there. `p_value` gives, for facts of hits alone,
+    how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
+    `weight` scales the evidence that a finding adds to its story. `after_hours`: the finding is made that long
+    after its event, if the person has not written in the patient's record since the event.
+    """
+
+    name: str
+    title_fr: str
+    title_en: str
+    scope: Scope
+    card: Card
+    match: Callable[[Facts], Mask]
+    p_value: Callable[[Facts], Column]
+    say: Callable[[Facts, int], Words]
+    weight: float = 1.0
+    evidence: Evidence = Evidence.NONE
+    after_hours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation of a detector or of the model, on one event."""
+
+    detector: str
+    scope: Scope
+    strength: float  # weight x -log10 p
+    p_value: float
+    words: Words
+    evidence: Evidence = Evidence.NONE

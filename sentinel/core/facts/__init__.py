@@ -1,0 +1,1 @@
+"""Facts: what one ordered pass over a micro-batch knows of each event, as columns."""

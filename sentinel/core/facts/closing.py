@@ -1,0 +1,154 @@
+"""What is usual: read only once its period is closed by event time, so that no result hangs on how streams interleave.
+
+At the end of each hour: how often chance gives each trait. At the end of each day: what a day of each person and of
+each role looks like, and what chance exceeds once in 10,000 days. Counts have counts' tails: a gamma-Poisson
+(negative binomial) law, whose shape is the role's and whose mean is the person's, shrunk towards the role's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import nbdtrc, nbdtrik
+
+from sentinel.core.facts.declare import METRICS, RATES
+from sentinel.core.facts.state import HOUR_BINS, ActorTable, Clock, RoleTable
+
+TAIL: Final = 1e-4
+DECAY_A_DAY: Final = 0.98  # roles forget half in five weeks
+PERSON_WEIGHT_DAYS: Final = 4.0  # days that the role's mean counts for in a person's
+MEMORY_DAYS: Final = 20.0  # a person's mean follows their last weeks
+ROLE_DAYS_MIN: Final = 10.0
+SHAPE_MIN, SHAPE_MAX = 0.3, 50.0
+SHARE_PRIOR_VISITS: Final = 50.0
+RATE_PRIOR: Final = dict.fromkeys(RATES, 0.005) | {
+    "coworker": 0.01,
+    "care_gap": 0.02,
+    "deceased": 0.005,
+    "sensitive": 0.05,
+    "own_record": 0.0005,
+}
+RATE_PRIOR_VISITS: Final = 2_000.0
+RATE_FLOOR: Final = 1e-5
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Baselines:
+    """Sums over closed periods: they add up over partitions, whatever the order."""
+
+    visits: float = 0.0
+    traits: Floats = field(default_factory=lambda: np.zeros(len(RATES)))
+    role_days: Floats = field(default_factory=lambda: np.zeros(32))
+    role_sum: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
+    role_square: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
+    role_visits: Floats = field(default_factory=lambda: np.zeros(32))
+    role_unexplained: Floats = field(default_factory=lambda: np.zeros(32))
+    role_hours: Floats = field(default_factory=lambda: np.zeros((32, HOUR_BINS)))
+
+    def rates(self) -> dict[str, float]:
+        """Return, of each trait, the share of ordinary record openings that have it, in (0, 1]."""
+        prior = np.array([RATE_PRIOR[name] for name in RATES]) * RATE_PRIOR_VISITS
+        shares = (self.traits + prior) / (self.visits + RATE_PRIOR_VISITS)
+        return dict(zip(RATES, np.maximum(shares, RATE_FLOOR).tolist(), strict=True))
+
+    def close_hour(self, clock: Clock) -> None:
+        """Add the hour that ended."""
+        self.visits += float(clock.visits[0])
+        self.traits += clock.traits
+        clock.visits[0] = 0.0
+        clock.traits[:] = 0.0
+
+    def close_day(self, actors: ActorTable, roles: RoleTable, n_actors: int, left_out: NDArray[np.int64]) -> None:
+        """Add the day that ended, but for the people `left_out` (with an alert): misuse must not become usual."""
+        self._make_room(len(roles.share))
+        self._forget()
+        days = actors.day_total[:n_actors]
+        active = days.any(axis=1)
+        active[left_out[left_out < n_actors]] = False
+        who = np.nonzero(active)[0]
+        self._learn_people(actors, who, days[who])
+        self._learn_roles(roles, actors.role[who], days[who].astype(np.float64))
+        self._publish(actors, roles, n_actors)
+        actors.day_total[:n_actors] = 0.0
+
+    def _forget(self) -> None:
+        self.visits *= DECAY_A_DAY
+        for sums in (
+            self.traits,
+            self.role_days,
+            self.role_sum,
+            self.role_square,
+            self.role_visits,
+            self.role_unexplained,
+            self.role_hours,
+        ):
+            sums *= DECAY_A_DAY
+
+    @staticmethod
+    def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: NDArray[Any]) -> None:
+        actors.usual_days[who] = np.minimum(actors.usual_days[who] + 1.0, MEMORY_DAYS)
+        actors.usual_mean[who] += (days - actors.usual_mean[who]) / actors.usual_days[who][:, None]
+
+    def _learn_roles(self, roles: RoleTable, role: NDArray[np.int64], days: Floats) -> None:
+        np.add.at(self.role_days, role, 1.0)
+        np.add.at(self.role_sum, role, days)
+        np.add.at(self.role_square, role, days * days)
+        n = len(roles.share)
+        self.role_visits[:n] += roles.open_visits
+        self.role_unexplained[:n] += roles.open_unexplained
+        self.role_hours[:n] += roles.open_hours
+        for open_sums in (roles.open_visits, roles.open_unexplained, roles.open_hours):
+            open_sums[:] = 0.0
+
+    def _publish(self, actors: ActorTable, roles: RoleTable, n_actors: int) -> None:
+        n = len(roles.share)
+        house = (self.role_unexplained.sum() + 0.05 * SHARE_PRIOR_VISITS) / (self.role_visits.sum() + SHARE_PRIOR_VISITS)
+        roles.share[:] = (self.role_unexplained[:n] + house * SHARE_PRIOR_VISITS) / (self.role_visits[:n] + SHARE_PRIOR_VISITS)
+        events = self.role_hours[:n].sum(axis=1)
+        roles.events[:] = events
+        roles.hour_share[:] = self.role_hours[:n] / np.maximum(events, 1.0)[:, None]
+        self._publish_limits(actors, n_actors)
+
+    def _publish_limits(self, actors: ActorTable, n_actors: int) -> None:
+        role = actors.role[:n_actors]
+        days = self.role_days[role][:, None]
+        known = days[:, 0] >= ROLE_DAYS_MIN
+        mean = self.role_sum[role] / np.maximum(days, 1.0)
+        variance = self.role_square[role] / np.maximum(days, 1.0) - mean * mean
+        shape = np.clip(mean * mean / np.maximum(variance - mean, 1e-9), SHAPE_MIN, SHAPE_MAX)
+        own = expected(actors.usual_mean[:n_actors], actors.usual_days[:n_actors][:, None], mean)
+        limit = np.ceil(nbdtrik(1.0 - TAIL, shape, shape / (shape + np.maximum(own, 1e-3))))
+        actors.peers_mean[:n_actors] = np.where(known[:, None], mean, np.nan)
+        actors.spread[:n_actors] = np.where(known[:, None], shape, np.nan)
+        actors.limit[:n_actors] = np.where(known[:, None], limit, np.nan)
+
+    def _make_room(self, n_roles: int) -> None:
+        for name in ("role_days", "role_sum", "role_square", "role_visits", "role_unexplained", "role_hours"):
+            sums = getattr(self, name)
+            if len(sums) < n_roles:
+                larger = np.zeros((n_roles, *sums.shape[1:]))
+                larger[: len(sums)] = sums
+                setattr(self, name, larger)
+
+
+def expected(own_mean: Any, own_days: Any, peers_mean: Any) -> Any:
+    """Return a person's expected count a day: their mean shrunk towards their peers', which counts as 4 days."""
+    return (PERSON_WEIGHT_DAYS * peers_mean + own_days * own_mean) / (PERSON_WEIGHT_DAYS + own_days)
+
+
+def tail(count: Any, own_mean: Any, peers_mean: Any, shape: Any) -> Any:
+    """Return the probability, in (0, 1], that chance gives `count` or more on an ordinary day."""
+    mean = np.maximum(expected(own_mean, MEMORY_DAYS / 2, peers_mean), 1e-3)
+    probability = nbdtrc(np.maximum(np.asarray(count) - 1.0, 0.0), shape, shape / (shape + mean))
+    return np.clip(probability, 1e-12, 1.0)
+
+
+def daily_tail(facts: Any, metric: str) -> Any:
+    """Return, for fact columns, the probability that an ordinary day holds as much of a metric."""
+    own, peers = facts[f"{metric}_actor"], facts[f"{metric}_peers"]
+    return tail(facts[f"{metric}_24h"], np.where(np.isnan(own), peers, own), peers, facts[f"{metric}_spread"])

@@ -1,0 +1,131 @@
+"""Every fact, declared once: name, unit, what missing (NaN) means, and what context it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sentinel.core.event import Action
+
+METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens")
+"""What is counted for each person over 24 h and compared with their own days and their peers'.
+
+patients: distinct records opened. unexplained: those without an ordinary reason. exported: records
+exported, printed or shared. deleted: deletions. searches: searches. switches: returns to another
+workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One column. `needs` names the FHIR resource without which it stays missing."""
+
+    name: str
+    unit: str
+    meaning: str
+    missing: str
+    needs: str = ""
+
+
+def _metric(name: str) -> tuple[Fact, ...]:
+    return (
+        Fact(f"{name}_24h", "count", f"{name} of this person in the last 24 h, this event included", "never"),
+        Fact(f"{name}_actor", "count a day", f"{name} on an ordinary active day of this person", "no closed day yet"),
+        Fact(
+            f"{name}_peers", "count a day", f"{name} on an ordinary active day of the same role", "no closed day of the role yet"
+        ),
+        Fact(
+            f"{name}_limit", "count", f"{name} that chance exceeds on one day in 10,000", "fewer than 10 closed days of the role"
+        ),
+        Fact(f"{name}_spread", "shape", "gamma shape of the role's days: small is uneven", "as the limit"),
+    )
+
+
+_OTHERS: Final = (
+    Fact(
+        "explained",
+        "code",
+        "the ordinary reason (ExplanationCode), 0: none",
+        "no patient, or no care context at all",
+        "Encounter",
+    ),
+    Fact("unexplained_share", "share", "of this person's record openings without an ordinary reason", "as `explained`"),
+    Fact("own_record", "flag", "the patient is the person themself", "never", "Patient, Practitioner"),
+    Fact("coworker", "level", "1: the patient works here; 2: in one of the person's units", "never", "Patient, Practitioner"),
+    Fact("same_household", "flag", "same postal address, other person", "never", "Patient.address, Practitioner.address"),
+    Fact("same_street", "flag", "same street, other address", "never", "Patient.address, Practitioner.address"),
+    Fact(
+        "same_name",
+        "share",
+        "share of people with this family name, where it is the person's own",
+        "another name",
+        "Patient.name",
+    ),
+    Fact("vip", "flag", "the record asks for more care: public figure", "never", "Patient.meta.security"),
+    Fact("restricted", "flag", "restricted, or the patient objected", "never", "Patient.meta.security"),
+    Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
+    Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
+    Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no stay on file", "Encounter"),
+    Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
+    Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
+    Fact("dormant_days", "days", "since the account's previous event", "first event"),
+    Fact("hour_share", "share", "of activity at this hour ±1, this person's and peers' together", "under 50 events of the role"),
+    Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
+    Fact("application_new", "flag", "first use of this application by the person", "under 30 events of the person"),
+    Fact("other_site_minutes", "minutes", "since the person was active at another site", "none within 12 h"),
+    Fact("failures_before", "count", "failed logins in the 30 min before this login", "not a login"),
+    Fact("sequential_run", "count", "records opened in a row whose numbers follow each other", "never"),
+    Fact("rhythm_run", "count", "records opened in a row at the same interval ±10 %", "never"),
+    Fact("burst_actors", "count", "people without reason on this record in closed hours, about 3 days", "no patient"),
+    Fact("privilege_hours", "hours", "since the person changed rights", "none within 48 h"),
+    Fact("contact_days", "days", "since the person last opened this record", "first time"),
+    Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
+    Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),
+)
+
+FACTS: Final = tuple(fact for name in METRICS for fact in _metric(name)) + _OTHERS
+INDEX: Final = {fact.name: i for i, fact in enumerate(FACTS)}
+
+RATES: Final = (
+    "coworker",
+    "household",
+    "same_name",
+    "vip",
+    "restricted",
+    "deceased",
+    "care_gap",
+    "street",
+    "sensitive",
+    "own_record",
+)
+"""Shares among ordinary record openings of the closed hours: how often chance alone gives each trait."""
+
+SESSION: Final = (
+    "events",
+    "patients",
+    "unexplained",
+    "searches",
+    "writes",
+    "exports",
+    "prints",
+    "off_hours",
+    "new_devices",
+    "applications",
+)
+"""What an hour of one person is for the online model: counts, one vector a person and active hour."""
+
+OPENING: Final = frozenset(
+    {
+        Action.READ,
+        Action.CREATE,
+        Action.UPDATE,
+        Action.DELETE,
+        Action.EXPORT,
+        Action.PRINT,
+        Action.SHARE,
+        Action.BREAK_GLASS,
+        Action.EXECUTE,
+        Action.OTHER,
+        Action.SEARCH,
+    }
+)

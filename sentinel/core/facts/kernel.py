@@ -1,0 +1,511 @@
+"""The one ordered pass: event by event, so that no result hangs on where a batch is cut.
+
+Compiled by numba over codes and arrays; the same function runs uncompiled in tests (`ordered_pass.py_func`).
+It writes facts and moves state; it knows no names, no thresholds and no detectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, OUTCOMES
+from sentinel.core.context import EVER, FOREVER, PatientFlag
+from sentinel.core.event import Action, ActorType, Outcome
+from sentinel.core.explain import AFTER_US, BEFORE_US, ExplanationCode, RoleClass
+from sentinel.core.facts.declare import INDEX, METRICS, OPENING, RATES, SESSION
+from sentinel.core.facts.state import (
+    RING_HOURS,
+    ActorTable,
+    Clock,
+    LinkPool,
+    PairTable,
+    PatientTable,
+    PositionPool,
+    RoleTable,
+    StayPool,
+    UnitTable,
+)
+
+HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
+MINUTE_US: Final = 60_000_000
+DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
+ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
+BURST_HALF_LIFE_H: Final = 36.0
+SHARE_WEIGHT: Final = 30.0  # openings that the role's share counts for in a person's
+HOUR_WEIGHT: Final = 50.0
+POSITION_GRACE_US: Final = 30 * DAY_US  # work on one's former unit's patients goes on for a while
+FLAG_BITS: Final = {PatientFlag.VIP: 1, PatientFlag.RESTRICTED: 2, PatientFlag.STAFF: 4, PatientFlag.TEST: 8}
+
+_IS_OPENING: Final = np.array([action in OPENING for action in ACTIONS])
+_IS_ACT: Final = np.array([action in (Action.CREATE, Action.UPDATE, Action.DELETE) for action in ACTIONS])
+_IS_EXPORT: Final = np.array([action in (Action.EXPORT, Action.PRINT, Action.SHARE) for action in ACTIONS])
+_LOGIN: Final = ACTIONS.index(Action.LOGIN)
+_LOGIN_FAILED: Final = ACTIONS.index(Action.LOGIN_FAILED)
+_SEARCH: Final = ACTIONS.index(Action.SEARCH)
+_PRINT: Final = ACTIONS.index(Action.PRINT)
+_DELETE: Final = ACTIONS.index(Action.DELETE)
+_PERMISSION: Final = ACTIONS.index(Action.PERMISSION_CHANGE)
+_BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
+_SUCCESS: Final = OUTCOMES.index(Outcome.SUCCESS)
+_UNKNOWN: Final = OUTCOMES.index(Outcome.UNKNOWN)
+_HUMAN: Final = ACTOR_TYPES.index(ActorType.HUMAN)
+_PATIENT: Final = ACTOR_TYPES.index(ActorType.PATIENT)
+_BEFORE: Final = np.array(BEFORE_US)
+_AFTER: Final = np.array(AFTER_US)
+_VIP, _RESTRICTED = FLAG_BITS[PatientFlag.VIP], FLAG_BITS[PatientFlag.RESTRICTED]
+
+_M: Final = len(METRICS)
+_M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, _M_EMERGENCIES, _M_OPENS = range(_M)
+_R_COWORKER, _R_HOUSEHOLD, _R_NAME, _R_VIP, _R_RESTRICTED, _R_DECEASED, _R_GAP, _R_STREET, _R_SENSITIVE, _R_OWN = range(
+    len(RATES)
+)
+(
+    _S_EVENTS,
+    _S_PATIENTS,
+    _S_UNEXPLAINED,
+    _S_SEARCHES,
+    _S_WRITES,
+    _S_EXPORTS,
+    _S_PRINTS,
+    _S_OFF_HOURS,
+    _S_DEVICES,
+    _S_APPLICATIONS,
+) = range(len(SESSION))
+_E_NONE: Final = int(ExplanationCode.NONE)
+_E_PATIENT: Final = int(ExplanationCode.PATIENT_REQUEST)
+_E_STAY: Final = int(ExplanationCode.STAY_IN_UNIT)
+_E_PLANNED: Final = int(ExplanationCode.PLANNED_IN_UNIT)
+_E_OWN_ACT: Final = int(ExplanationCode.OWN_ACT)
+_E_TRANSVERSAL: Final = int(ExplanationCode.TRANSVERSAL_ROLE)
+_E_CODING: Final = int(ExplanationCode.CODING_BILLING)
+_E_INTERFACE: Final = int(ExplanationCode.INTERFACE)
+_C_TRANSVERSAL: Final = int(RoleClass.TRANSVERSAL)
+_C_CODING: Final = int(RoleClass.CODING)
+
+_F: Final = INDEX
+F_EXPLAINED, F_UNEXPLAINED_SHARE, F_OWN, F_COWORKER = _F["explained"], _F["unexplained_share"], _F["own_record"], _F["coworker"]
+F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["same_name"]
+F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
+F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
+F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
+F_DEVICE, F_APPLICATION, F_OTHER_SITE = _F["device_new"], _F["application_new"], _F["other_site_minutes"]
+F_FAILURES, F_SEQUENTIAL, F_RHYTHM = _F["failures_before"], _F["sequential_run"], _F["rhythm_run"]
+F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+    _F["burst_actors"],
+    _F["privilege_hours"],
+    _F["contact_days"],
+    _F["act_days"],
+    _F["hour"],
+)
+
+
+class Columns(NamedTuple):
+    """A micro-batch as the pass reads it: one element an event."""
+
+    occurred_at: NDArray[np.int64]  # µs since 1970 UTC
+    hour_bin: NDArray[np.int64]  # 0..47 in the site's time zone
+    action: NDArray[np.int8]
+    outcome: NDArray[np.int8]
+    actor_type: NDArray[np.int8]
+    actor: NDArray[np.int64]
+    role: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    patient: NDArray[np.int64]
+    device: NDArray[np.int64]
+    application: NDArray[np.int64]
+    site: NDArray[np.int64]
+    count: NDArray[np.int64]
+    sensitive: NDArray[np.bool_]
+
+
+class Tables(NamedTuple):
+    """All the state that the pass reads and moves."""
+
+    actors: ActorTable
+    patients: PatientTable
+    units: UnitTable
+    stays: StayPool
+    links: LinkPool
+    positions: PositionPool
+    pairs: PairTable
+    roles: RoleTable
+    clock: Clock
+    family_share: NDArray[np.float64]  # share of people with a family name
+
+
+@njit(cache=True, inline="always")
+def _slot(keys: Any, key: int) -> int:
+    """Return where a pair is, or the free slot where it would be."""
+    mask = len(keys) - 1
+    i = ((key * 0x9E3779B97F4A7C1) >> 20) & mask
+    while keys[i] != 0 and keys[i] != key:
+        i = (i + 1) & mask
+    return i
+
+
+@njit(cache=True)
+def rehash(old: PairTable, new: PairTable, oldest: int) -> int:
+    """Move the pairs last open at or after `oldest` (µs) into an empty, larger table; return how many."""
+    moved = 0
+    for i in range(len(old.key)):
+        if old.key[i] != 0 and old.last_open[i] >= oldest:
+            j = _slot(new.key, old.key[i])
+            new.key[j] = old.key[i]
+            new.last_open[j] = old.last_open[i]
+            new.last_unexplained[j] = old.last_unexplained[i]
+            new.last_act[j] = old.last_act[i]
+            new.explained_act[j] = old.explained_act[i]
+            moved += 1
+    return moved
+
+
+@njit(cache=True)
+def hour_end(occurred_at: Any, start: int, hour: int) -> int:
+    """Return the index of the first event at or after `start` that opens a later hour than `hour`."""
+    i = start
+    while i < len(occurred_at) and occurred_at[i] // HOUR_US <= hour:
+        i += 1
+    return i
+
+
+@njit(cache=True)
+def _works_in(t: Any, actor: int, event_unit: int, stay_unit: int, at: int) -> bool:
+    """Whether the person works at `at` (or did shortly before) in the unit of a stay, or in one above it."""
+    unit = stay_unit
+    for _ in range(4):
+        if unit == 0 or t.units.whole_house[unit] != 0:
+            return False
+        if unit == event_unit:
+            return True
+        k = t.actors.position_head[actor]
+        while k >= 0:
+            pool = t.positions
+            if pool.unit[k] == unit and pool.start[k] - 3 * DAY_US <= at <= pool.end[k] + POSITION_GRACE_US:
+                return True
+            k = pool.next[k]
+        unit = t.units.parent[unit]
+    return False
+
+
+@njit(cache=True)
+def _explain(t: Any, actor: int, event_unit: int, role_class: int, patient: int, pair: int, at: int) -> int:
+    """Return the first ordinary reason that holds, 0 when none does."""
+    present = False
+    k = t.patients.stay_head[patient]
+    coding = False
+    while k >= 0:
+        s = t.stays
+        code = _E_PLANNED if s.planned[k] != 0 else _E_STAY
+        if s.start[k] - _BEFORE[code] <= at and at <= s.end[k] + _AFTER[code] and _works_in(t, actor, event_unit, s.unit[k], at):
+            return code
+        present = present or (s.start[k] - _BEFORE[_E_TRANSVERSAL] <= at <= s.end[k] + _AFTER[_E_TRANSVERSAL])
+        coding = coding or (s.start[k] - _BEFORE[_E_CODING] <= at <= s.end[k] + _AFTER[_E_CODING])
+        k = s.next[k]
+    k = t.patients.link_head[patient]
+    while k >= 0:
+        link = t.links
+        code = link.explanation[k]
+        if link.actor[k] == actor and link.start[k] - _BEFORE[code] <= at <= link.end[k] + _AFTER[code]:
+            return code
+        present = present or (link.start[k] - _BEFORE[_E_TRANSVERSAL] <= at <= link.end[k] + _AFTER[_E_TRANSVERSAL])
+        k = link.next[k]
+    acted = t.pairs.explained_act[pair]
+    if acted > 0 and at - acted <= _AFTER[_E_OWN_ACT]:
+        return _E_OWN_ACT
+    if present and role_class == _C_TRANSVERSAL:
+        return _E_TRANSVERSAL
+    return _E_CODING if coding and role_class == _C_CODING else _E_NONE
+
+
+@njit(cache=True)
+def _turn_ring(a: ActorTable, actor: int, hour: int) -> None:
+    """Empty the buckets of the hours since the person's last event."""
+    gap = hour - a.ring_hour[actor]
+    if gap <= 0:
+        return
+    for h in range(max(a.ring_hour[actor] + 1, hour - RING_HOURS + 1), hour + 1):
+        for m in range(_M):
+            a.ring[actor, h % RING_HOURS, m] = 0.0
+    a.ring_hour[actor] = hour
+
+
+@njit(cache=True)
+def _newly_used(kept: Any, value: int) -> bool:
+    """Whether `value` is not among the last ones used; puts it in front."""
+    n = len(kept)
+    place = n - 1
+    found = False
+    for j in range(n):
+        if kept[j] == value:
+            place, found = j, True
+            break
+    for j in range(place, 0, -1):
+        kept[j] = kept[j - 1]
+    kept[0] = value
+    return not found
+
+
+@njit(cache=True)
+def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows_care: bool) -> None:
+    """Write the facts of events `start`..`stop` and move the state past them.
+
+    `facts` is (facts, events) float32, NaN where missing. `knows_care`: any stay or link is on file.
+    """
+    a = t.actors
+    p = t.patients
+    amounts = np.zeros(_M, np.float32)
+    for i in range(start, stop):
+        at = c.occurred_at[i]
+        hour = at // HOUR_US
+        actor = c.actor[i]
+        patient = c.patient[i]
+        action = c.action[i]
+        succeeded = c.outcome[i] == _SUCCESS or c.outcome[i] == _UNKNOWN
+        human = c.actor_type[i] == _HUMAN and a.is_service[actor] == 0
+        t.clock.hour[0] = max(t.clock.hour[0], hour)
+        facts[F_HOUR, i] = t.clock.hour[0]
+        amounts[:] = 0.0
+
+        # who: role, unit and position at that time
+        role, role_class, held = c.role[i], 0, False
+        k = a.position_head[actor]
+        while k >= 0:
+            pool = t.positions
+            if pool.start[k] <= at <= pool.end[k]:
+                if not held:
+                    a.unit[actor] = pool.unit[k]
+                    role = pool.role[k] if pool.role[k] != 0 else role
+                held = True
+                role_class = max(role_class, pool.role_class[k])
+            k = pool.next[k]
+        if role == 0:
+            role = a.role[actor]
+        a.role[actor] = role
+        if c.unit[i] != 0:
+            a.unit[actor] = c.unit[i]
+        until = a.employed_until[actor]
+        if until != EVER and until < at and not held:
+            facts[F_DEPARTED, i] = (at - until) / DAY_US
+        elif a.inactive[actor] != 0 and not held:
+            facts[F_DEPARTED, i] = 0.0
+        elif until < FOREVER and until != EVER and until - at < 30 * DAY_US:
+            facts[F_LEAVING, i] = (until - at) / DAY_US
+
+        # the account: rest, hours, place, logins
+        seen = a.last_seen[actor]
+        if seen > 0:
+            facts[F_DORMANT, i] = max(0.0, (at - seen) / DAY_US)
+        a.last_seen[actor] = max(seen, at)
+        _turn_ring(a, actor, hour)
+        hour_bin = c.hour_bin[i]
+        base = hour_bin - hour_bin % 24
+        if t.roles.events[role] >= ROLE_WARM_UP:
+            near = np.float32(0.0)
+            peers = np.float32(0.0)
+            for d in range(-1, 2):
+                b = base + (hour_bin - base + d) % 24
+                near += a.hour_count[actor, b]
+                peers += t.roles.hour_share[role, b]
+            total = a.events[actor] + HOUR_WEIGHT
+            facts[F_HOUR_SHARE, i] = (near + HOUR_WEIGHT * peers) / total
+        off_hours = facts[F_HOUR_SHARE, i] < 0.02
+        a.hour_count[actor, hour_bin] += 1.0
+        t.roles.open_hours[role, hour_bin] += 1.0
+        a.events[actor] += 1
+        warm = a.events[actor] > DEVICE_WARM_UP
+
+        new_device = False
+        device = c.device[i]
+        if device != 0:
+            new_device = _newly_used(a.devices[actor], device)
+            facts[F_DEVICE, i] = np.float32(new_device) if warm else np.nan
+            if device != a.device[actor]:
+                if device == a.previous_device[actor] and at - a.device_at[actor] < 15 * MINUTE_US:
+                    amounts[_M_SWITCHES] = 1.0
+                a.previous_device[actor] = a.device[actor]
+                a.device[actor] = device
+            a.device_at[actor] = at
+        new_application = False
+        if c.application[i] != 0:
+            new_application = _newly_used(a.applications[actor], c.application[i])
+            facts[F_APPLICATION, i] = np.float32(new_application) if warm else np.nan
+        site = c.site[i]
+        if site != 0:
+            if a.site[actor] != 0 and site != a.site[actor]:
+                a.other_site_at[actor] = a.site_at[actor]
+            if a.other_site_at[actor] > 0 and at - a.other_site_at[actor] < 12 * HOUR_US:
+                facts[F_OTHER_SITE, i] = max(0.0, (at - a.other_site_at[actor]) / MINUTE_US)
+            a.site[actor] = site
+            a.site_at[actor] = at
+
+        if action == _LOGIN_FAILED:
+            a.failures[actor] = a.failures[actor] + 1 if at - a.failed_at[actor] < 30 * MINUTE_US else 1
+            a.failed_at[actor] = at
+        elif action == _LOGIN and succeeded:
+            facts[F_FAILURES, i] = a.failures[actor] if at - a.failed_at[actor] < 30 * MINUTE_US else 0
+            a.failures[actor] = 0
+        elif action == _PERMISSION and succeeded:
+            a.privilege_at[actor] = at
+        if a.privilege_at[actor] > 0 and 0 <= at - a.privilege_at[actor] < 48 * HOUR_US:
+            facts[F_PRIVILEGE, i] = (at - a.privilege_at[actor]) / HOUR_US
+        if action == _SEARCH:
+            amounts[_M_SEARCHES] = 1.0
+        if action == _DELETE and succeeded:
+            amounts[_M_DELETED] = max(1, c.count[i])
+        if _IS_EXPORT[action] and succeeded:
+            amounts[_M_EXPORTED] = max(1, c.count[i])
+        if action == _BREAK_GLASS and succeeded:
+            amounts[_M_EMERGENCIES] = 1.0
+        facts[F_SENSITIVE, i] = np.float32(c.sensitive[i])
+
+        # the patient
+        unexplained = False
+        new_today = False
+        if patient != 0 and _IS_OPENING[action]:
+            key = (actor << 32) | patient
+            pair = _slot(t.pairs.key, key)
+            if t.pairs.key[pair] == 0:
+                t.pairs.key[pair] = key
+            last = t.pairs.last_open[pair]
+            if last > 0:
+                facts[F_CONTACT, i] = max(0.0, (at - last) / DAY_US)
+            new_today = last == 0 or last < at - DAY_US
+            if t.pairs.last_act[pair] > 0:
+                facts[F_ACT, i] = max(0.0, (at - t.pairs.last_act[pair]) / DAY_US)
+
+            explained = _E_NONE
+            if c.actor_type[i] == _PATIENT:
+                explained = _E_PATIENT
+            elif not human:
+                explained = _E_INTERFACE
+            elif knows_care:
+                explained = _explain(t, actor, c.unit[i], role_class, patient, pair, at)
+            if knows_care or not human:
+                facts[F_EXPLAINED, i] = explained
+            unexplained = human and knows_care and explained == _E_NONE
+
+            coworker = p.staff_actor[patient]
+            own = coworker == actor
+            facts[F_OWN, i] = np.float32(own)
+            if coworker != 0 and not own:
+                same_unit = a.unit[coworker] != 0 and a.unit[coworker] == a.unit[actor]
+                facts[F_COWORKER, i] = 2.0 if same_unit else 1.0
+            else:
+                facts[F_COWORKER, i] = 0.0
+            household = a.address[actor] != 0 and a.address[actor] == p.address[patient] and not own
+            facts[F_HOUSEHOLD, i] = np.float32(household)
+            street = a.street[actor] != 0 and a.street[actor] == p.street[patient] and not own and not household
+            facts[F_STREET, i] = np.float32(street)
+            name = a.family[actor] != 0 and a.family[actor] == p.family[patient] and not own
+            if name:
+                facts[F_NAME, i] = t.family_share[a.family[actor]]
+            facts[F_VIP, i] = np.float32(p.flags[patient] & _VIP != 0)
+            facts[F_RESTRICTED, i] = np.float32(p.flags[patient] & _RESTRICTED != 0)
+            if p.deceased_at[patient] < at:
+                facts[F_DECEASED, i] = (at - p.deceased_at[patient]) / DAY_US
+            if p.care_until[patient] != EVER:
+                facts[F_GAP, i] = max(0.0, (at - p.care_until[patient]) / DAY_US)
+
+            # what is usual, learnt after it was told
+            if human:
+                facts[F_UNEXPLAINED_SHARE, i] = (SHARE_WEIGHT * t.roles.share[role] + a.visits_unexplained[actor]) / (
+                    SHARE_WEIGHT + a.visits[actor]
+                )
+            if human and new_today:
+                a.visits[actor] += 1.0
+                t.roles.open_visits[role] += 1.0
+                t.clock.visits[0] += 1.0
+                traits = t.clock.traits
+                traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
+                traits[_R_HOUSEHOLD] += household
+                traits[_R_STREET] += street
+                traits[_R_NAME] += name
+                traits[_R_VIP] += facts[F_VIP, i]
+                traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
+                traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
+                traits[_R_GAP] += facts[F_GAP, i] > 180.0
+                traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
+                traits[_R_OWN] += own
+                amounts[_M_PATIENTS] = 1.0
+            amounts[_M_OPENS] = 1.0
+            if unexplained and (t.pairs.last_unexplained[pair] == 0 or t.pairs.last_unexplained[pair] < at - DAY_US):
+                amounts[_M_UNEXPLAINED] = 1.0
+                a.visits_unexplained[actor] += 1.0
+                t.roles.open_unexplained[role] += 1.0
+                known = p.burst_hour[patient]
+                if hour > known:
+                    p.burst_closed[patient] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (
+                        (hour - known) / BURST_HALF_LIFE_H
+                    )
+                    p.burst_open[patient] = 0.0
+                    p.burst_hour[patient] = hour
+                p.burst_open[patient] += 1.0
+            quiet = hour - p.burst_hour[patient]
+            if quiet <= 0:
+                facts[F_BURST, i] = p.burst_closed[patient]
+            else:
+                facts[F_BURST, i] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (quiet / BURST_HALF_LIFE_H)
+
+            t.pairs.last_open[pair] = max(last, at)
+            if unexplained:
+                t.pairs.last_unexplained[pair] = max(t.pairs.last_unexplained[pair], at)
+            if _IS_ACT[action] and succeeded:
+                t.pairs.last_act[pair] = max(t.pairs.last_act[pair], at)
+                if explained != _E_NONE:
+                    t.pairs.explained_act[pair] = max(t.pairs.explained_act[pair], at)
+
+            # scraping: numbers that follow each other, a machine's rhythm
+            number = p.number[patient]
+            if number >= 0 and patient != 0 and last != at:
+                step = number - a.last_number[actor]
+                if a.last_number[actor] >= 0 and 0 < step <= 2:
+                    a.sequential_run[actor] += 1
+                elif step != 0:
+                    a.sequential_run[actor] = 0
+                a.last_number[actor] = number
+            gap = at - a.last_open_at[actor]
+            if gap > 0:
+                if a.last_gap[actor] > 0 and gap < 10 * MINUTE_US and abs(gap - a.last_gap[actor]) * 10 <= a.last_gap[actor]:
+                    a.rhythm_run[actor] += 1
+                else:
+                    a.rhythm_run[actor] = 0
+                a.last_gap[actor] = gap
+                a.last_open_at[actor] = at
+        facts[F_SEQUENTIAL, i] = a.sequential_run[actor]
+        facts[F_RHYTHM, i] = a.rhythm_run[actor]
+
+        # amounts of the last 24 h, beside what is usual
+        lag = a.ring_hour[actor] - hour
+        for m in range(_M):
+            if amounts[m] != 0.0:
+                a.day_total[actor, m] += amounts[m]
+                if lag < RING_HOURS:
+                    a.ring[actor, hour % RING_HOURS, m] += amounts[m]
+            total24 = np.float32(0.0)
+            for h in range(RING_HOURS):
+                total24 += a.ring[actor, h, m]
+            facts[5 * m, i] = total24
+            if a.usual_days[actor] > 0:
+                facts[5 * m + 1, i] = a.usual_mean[actor, m]
+            facts[5 * m + 2, i] = a.peers_mean[actor, m]
+            facts[5 * m + 3, i] = a.limit[actor, m]
+            facts[5 * m + 4, i] = a.spread[actor, m]
+
+        # the hour's vector for the online model
+        s = a.session[actor]
+        s[_S_EVENTS] += 1.0
+        s[_S_PATIENTS] += np.float32(new_today)
+        s[_S_UNEXPLAINED] += np.float32(amounts[_M_UNEXPLAINED] > 0)
+        s[_S_SEARCHES] += np.float32(action == _SEARCH)
+        s[_S_WRITES] += np.float32(_IS_ACT[action])
+        s[_S_EXPORTS] += np.float32(_IS_EXPORT[action])
+        s[_S_PRINTS] += np.float32(action == _PRINT)
+        s[_S_OFF_HOURS] += np.float32(off_hours)
+        s[_S_DEVICES] += np.float32(new_device and warm)
+        s[_S_APPLICATIONS] += np.float32(new_application and warm)
+        a.session_hour[actor] = t.clock.hour[0]

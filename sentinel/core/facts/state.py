@@ -1,0 +1,232 @@
+"""What the ordered pass remembers: named tuples of arrays, indexed by the codes of people, patients and units."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.core.context import EVER, FOREVER
+from sentinel.core.facts.declare import METRICS, RATES, SESSION
+
+Array = NDArray[Any]
+RING_HOURS: Final = 24
+HOUR_BINS: Final = 48  # 24 of working days, 24 of week-ends and nights of them
+DEVICES_KEPT: Final = 12
+APPLICATIONS_KEPT: Final = 6
+
+
+class ActorTable(NamedTuple):
+    """One row a person or service. Times in µs since 1970 UTC, hours since 1970."""
+
+    position_head: Array  # first of the person's positions in the pool, -1 none
+    employed_until: Array  # latest end of a position; EVER: none known
+    inactive: Array
+    is_service: Array
+    role: Array
+    unit: Array
+    address: Array
+    street: Array
+    family: Array
+    last_seen: Array  # 0: never
+    events: Array
+    ring_hour: Array
+    ring: Array  # (24, metrics) sums an hour
+    day_total: Array  # (metrics,) of the open day
+    usual_mean: Array  # (metrics,) of closed active days
+    usual_days: Array
+    limit: Array  # (metrics,)
+    peers_mean: Array  # (metrics,)
+    spread: Array  # (metrics,)
+    visits: Array  # record openings, once a day and patient
+    visits_unexplained: Array
+    hour_count: Array  # (48,)
+    device: Array
+    device_at: Array
+    previous_device: Array
+    devices: Array
+    applications: Array
+    site: Array
+    site_at: Array
+    other_site_at: Array
+    failures: Array
+    failed_at: Array
+    last_number: Array
+    last_open_at: Array
+    last_gap: Array
+    sequential_run: Array
+    rhythm_run: Array
+    privilege_at: Array
+    session: Array  # (session features,) of the open hour
+    session_hour: Array
+
+
+class PatientTable(NamedTuple):
+    """One row a patient."""
+
+    stay_head: Array
+    link_head: Array
+    staff_actor: Array  # the person at work who is this patient, 0 none
+    address: Array
+    street: Array
+    family: Array
+    flags: Array
+    deceased_at: Array
+    care_until: Array  # latest end of care on file; EVER: none
+    number: Array  # the number at the end of the patient's id, -1 none
+    burst_open: Array  # people without reason in the open hour
+    burst_closed: Array  # in closed hours, halved each 36 h
+    burst_hour: Array
+
+
+class UnitTable(NamedTuple):
+    """One row a unit."""
+
+    parent: Array
+    whole_house: Array  # too wide to explain anything
+
+
+class StayPool(NamedTuple):
+    """Stays and planned visits, a linked list a patient."""
+
+    unit: Array
+    start: Array
+    end: Array
+    planned: Array
+    next: Array
+
+
+class LinkPool(NamedTuple):
+    """Links by name between a patient and a person, a linked list a patient."""
+
+    actor: Array
+    start: Array
+    end: Array
+    explanation: Array
+    next: Array
+
+
+class PositionPool(NamedTuple):
+    """Who works where and when, a linked list a person."""
+
+    unit: Array
+    role: Array
+    role_class: Array
+    start: Array
+    end: Array
+    next: Array
+
+
+class PairTable(NamedTuple):
+    """What a person and a patient had to do with each other: open addressing, key 0 free."""
+
+    key: Array
+    last_open: Array
+    last_unexplained: Array
+    last_act: Array
+    explained_act: Array
+
+
+class RoleTable(NamedTuple):
+    """One row a role; closed periods only, but for `open_*`."""
+
+    share: Array  # of record openings without an ordinary reason
+    hour_share: Array  # (48,)
+    events: Array  # in closed days
+    open_visits: Array
+    open_unexplained: Array
+    open_hours: Array  # (48,)
+
+
+class Clock(NamedTuple):
+    """The stream's time: one-element arrays, so that the pass can move them."""
+
+    hour: Array  # newest hour seen, since 1970
+    visits: Array  # record openings in the open hour
+    traits: Array  # (RATES,) of the open hour
+
+
+ACTOR_FILLS: Final = {
+    "position_head": -1,
+    "employed_until": EVER,
+    "limit": np.nan,
+    "peers_mean": np.nan,
+    "spread": np.nan,
+    "last_number": -1,
+}
+PATIENT_FILLS: Final = {"stay_head": -1, "link_head": -1, "deceased_at": FOREVER, "care_until": EVER, "number": -1}
+
+_M, _S = len(METRICS), len(SESSION)
+_ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+    "ring": ((RING_HOURS, _M), "f4"),
+    "day_total": ((_M,), "f4"),
+    "usual_mean": ((_M,), "f4"),
+    "usual_days": ((), "f4"),
+    "limit": ((_M,), "f4"),
+    "peers_mean": ((_M,), "f4"),
+    "spread": ((_M,), "f4"),
+    "visits": ((), "f4"),
+    "visits_unexplained": ((), "f4"),
+    "hour_count": ((HOUR_BINS,), "f4"),
+    "devices": ((DEVICES_KEPT,), "i4"),
+    "applications": ((APPLICATIONS_KEPT,), "i4"),
+    "session": ((_S,), "f4"),
+}
+_ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+    "share": ((), "f4"),
+    "hour_share": ((HOUR_BINS,), "f4"),
+    "events": ((), "f4"),
+    "open_visits": ((), "f4"),
+    "open_unexplained": ((), "f4"),
+    "open_hours": ((HOUR_BINS,), "f4"),
+}
+SHARE_PRIOR: Final = 0.05
+
+
+def _table(cls: type[Any], rows: int, shapes: dict[str, tuple[tuple[int, ...], str]], fills: dict[str, float]) -> Any:
+    def column(name: str) -> Array:
+        shape, kind = shapes.get(name, ((), "i8"))
+        return np.full((rows, *shape), fills.get(name, 0), dtype=kind)
+
+    return cls(*(column(name) for name in cls._fields))
+
+
+def actors(rows: int = 64) -> ActorTable:
+    """Return an empty table of people."""
+    table: ActorTable = _table(ActorTable, rows, _ACTOR_SHAPES, ACTOR_FILLS)
+    return table
+
+
+def patients(rows: int = 256) -> PatientTable:
+    """Return an empty table of patients."""
+    table: PatientTable = _table(PatientTable, rows, {"burst_open": ((), "f4"), "burst_closed": ((), "f4")}, PATIENT_FILLS)
+    return table
+
+
+def roles(rows: int = 32) -> RoleTable:
+    """Return an empty table of roles."""
+    table: RoleTable = _table(RoleTable, rows, _ROLE_SHAPES, {"share": SHARE_PRIOR})
+    return table
+
+
+def units(rows: int = 64) -> UnitTable:
+    """Return an empty table of units."""
+    table: UnitTable = _table(UnitTable, rows, {}, {})
+    return table
+
+
+def pairs(slots: int = 4_096) -> PairTable:
+    """Return an empty table of pairs; `slots` is a power of two."""
+    table: PairTable = _table(PairTable, slots, {}, {})
+    return table
+
+
+def pool(cls: type[Any], rows: int = 256) -> Any:
+    """Return an empty pool of stays, links or positions."""
+    return _table(cls, rows, {}, {"next": -1})
+
+
+def clock() -> Clock:
+    """Return a clock before its first event."""
+    return Clock(np.zeros(1, np.int64), np.zeros(1, np.float64), np.zeros(len(RATES), np.float64))

@@ -1,0 +1,147 @@
+"""Stories, not hits: the findings on one person that belong together are one line of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from sentinel.core import ids
+from sentinel.core.alert import Alert, Reason, Severity
+from sentinel.core.detector import Finding, Scope
+from sentinel.core.facts.kernel import DAY_US, HOUR_US
+
+STORY_US: Final = DAY_US  # findings of one day belong together
+RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …
+RAISED_MAX_US: Final = 7 * DAY_US  # … for a week at most
+EVENTS_MAX: Final = 500
+PATIENTS_MAX: Final = 200
+STRENGTH_MAX: Final = 8.0
+NEXT_PATIENT: Final = 0.5  # each further patient adds half as much
+NEXT_FINDING: Final = 0.6
+SEVERITIES: Final = ((12.0, Severity.CRITICAL), (8.0, Severity.HIGH), (5.0, Severity.MEDIUM))
+
+
+class EventRef(NamedTuple):
+    """What is kept of an event as evidence: never its content."""
+
+    occurred_at: int
+    id: str
+    key: str  # hex
+    patient: int
+    kinds: int  # bits of what it shows
+
+
+@dataclass(slots=True)
+class Story:
+    """Findings on one person within a day, or within a week of an alert."""
+
+    id: str
+    actor: int
+    first_seen: int
+    last_seen: int
+    slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
+    events: dict[str, EventRef] = field(default_factory=dict)  # by key
+    changes: int = 0
+    raised: bool = False
+    score: float = 0.0
+
+    def takes(self, occurred_at: int) -> bool:
+        """Whether a finding at that time belongs here."""
+        if self.raised:
+            return occurred_at - self.last_seen <= RAISED_QUIET_US and occurred_at - self.first_seen <= RAISED_MAX_US
+        return occurred_at - self.first_seen <= STORY_US
+
+    def add(self, finding: Finding, event: EventRef, others: Iterable[EventRef]) -> None:
+        """Take a finding on `event` in, with the other events that show the same."""
+        patient = event.patient if finding.scope is Scope.PATIENT else 0
+        if patient in self.slots or len(self.slots) < PATIENTS_MAX:
+            slot = self.slots.setdefault(patient, {})
+            known = slot.get(finding.detector)
+            if known is None or finding.strength > known.strength:
+                slot[finding.detector] = finding
+        for ref in (*others, event):
+            if len(self.events) < EVENTS_MAX:
+                self.events.setdefault(ref.key, ref)
+            self.first_seen = min(self.first_seen, ref.occurred_at)
+        self.last_seen = max(self.last_seen, event.occurred_at)
+        self.changes += 1
+        self.score = self._score()
+
+    def _score(self) -> float:
+        """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
+        by_slot = [
+            _discounted([min(f.strength, STRENGTH_MAX) for f in slot.values()], NEXT_FINDING if patient == 0 else 1.0)
+            for patient, slot in self.slots.items()
+        ]
+        return _discounted(by_slot, NEXT_PATIENT)
+
+    def alert(self, tenant: str, actor: str, patient_names: dict[int, str], tried: tuple[str, ...]) -> Alert:
+        """Return the story as it stands."""
+        events = sorted(self.events.values())
+        findings = sorted(
+            (f for slot in self.slots.values() for f in slot.values()), key=lambda f: (-f.strength, f.detector, f.words.en)
+        )
+        reasons = tuple(
+            Reason(f.detector, f.words.observed, f.words.usual, f.p_value, f.words.fr, f.words.en)
+            for f in _strongest_of_each(findings)
+        )
+        about_patient = any(f.scope is Scope.PATIENT for f in findings)
+        return Alert(
+            id=self.id,
+            tenant=tenant,
+            version=self.changes,
+            priority=self.score,
+            severity=severity_of(self.score),
+            detectors=tuple(reason.detector for reason in reasons),
+            actor=actor,
+            patients=tuple(sorted({patient_names[e.patient] for e in events if e.patient})),
+            event_ids=tuple(dict.fromkeys(e.id for e in events)),
+            event_keys=tuple(e.key for e in events),
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+            reasons=reasons,
+            not_explained_by=tried if about_patient else (),
+        )
+
+
+def _discounted(strengths: list[float], factor: float) -> float:
+    return sum(strength * factor**rank for rank, strength in enumerate(sorted(strengths, reverse=True)))
+
+
+def _strongest_of_each(findings: list[Finding]) -> list[Finding]:
+    """Return one finding a detector, the strongest, in the order given."""
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        first.setdefault(finding.detector, finding)
+    return list(first.values())
+
+
+def severity_of(score: float) -> Severity:
+    """Return the severity of a priority."""
+    return next((severity for least, severity in SEVERITIES if score >= least), Severity.LOW)
+
+
+@dataclass(slots=True)
+class Stories:
+    """The open stories of one tenant, at most one a person; bounded by the people active within a week."""
+
+    tenant: str
+    open: dict[int, Story] = field(default_factory=dict)
+
+    def of(self, actor: int, event: EventRef) -> tuple[Story, Story | None]:
+        """Return the story that `event` belongs to, and the one that it ended, if any."""
+        story = self.open.get(actor)
+        if story is not None and story.takes(event.occurred_at):
+            return story, None
+        fresh = Story(ids.derive("alert", self.tenant, event.key), actor, event.occurred_at, event.occurred_at)
+        self.open[actor] = fresh
+        return fresh, story
+
+    def expire(self, hour: int) -> list[Story]:
+        """Close the stories that can take nothing more, and return them in order."""
+        now = hour * HOUR_US
+        ended = [story for story in self.open.values() if not story.takes(now)]
+        for story in ended:
+            del self.open[story.actor]
+        return ended

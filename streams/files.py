@@ -1,0 +1,64 @@
+"""Records out of files: NDJSON lines or one JSON document, plain, gzip or zstd, or standard input."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import zstandard
+
+BLOCK_BYTES: Final = 1 << 20
+DOCUMENT_BYTES_MAX: Final = 256 << 20
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Open a file by name, decompressing `.gz` and `.zst`; `-` is standard input."""
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(path).open("rb") as raw:
+        if path.endswith(".gz"):
+            with gzip.open(raw) as plain:
+                yield io.BufferedReader(plain)  # type: ignore[type-var]
+        elif path.endswith(".zst"):
+            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as plain:
+                yield io.BufferedReader(plain)
+        else:
+            yield raw
+
+
+def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the records of a stream in blocks: the line (from 1) of the first, and the records, empty ones included.
+
+    A stream whose first line is not a whole JSON value is one document.
+    """
+    line, rest, first = 1, b"", True
+    while block := stream.read(BLOCK_BYTES):
+        rest += block
+        if first and b"\n" in rest:
+            first = False
+            if _opens_a_document(rest):
+                yield 1, [rest + stream.read(DOCUMENT_BYTES_MAX)]
+                return
+        *lines, rest = rest.split(b"\n")
+        if lines:
+            yield line, lines
+            line += len(lines)
+    if rest:
+        yield line, [rest]
+
+
+def _opens_a_document(start: bytes) -> bool:
+    line = start.lstrip().partition(b"\n")[0].strip()
+    return line[:1] in b"{[" and line[-1:] not in b"}]" or line in (b"{", b"[")
+
+
+def size(path: str) -> int:
+    """Return the bytes of a file as stored, 0 when they cannot be known."""
+    return 0 if path == "-" else Path(path).stat().st_size
