@@ -56,7 +56,7 @@ def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
 
 def _opens_a_document(start: bytes) -> bool:
     line = start.lstrip().partition(b"\n")[0].strip()
-    return line[:1] in b"{[" and line[-1:] not in b"}]" or line in (b"{", b"[")
+    return (line[:1] in b"{[" and line[-1:] not in b"}]") or line in (b"{", b"[")
 
 
 def size(path: str) -> int:

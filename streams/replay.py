@@ -1,129 +1,170 @@
-"""Files through the same core, as fast as it can: the offline runtime."""
+"""Files through the same core, as fast as it can: the offline runtime. Its contract is in docs/replay.md."""
 
 from __future__ import annotations
 
+import json
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final, Protocol, TextIO
 
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
-from sentinel.core.errors import Rejection
 from sentinel.core.event import EventRow
 from sentinel.core.pipeline import Pipeline
+from streams.context.folder import FileRejection, load
 from streams.files import blocks, opened
+from streams.ordering import in_order
 from streams.sources.contract import Source
 
 BATCH_ROWS: Final = 2_000
-REORDER_ROWS: Final = 16_000  # rows held back to put files and late records in order of time
+CONTEXT_RECORDS: Final = 10_000
+
+Progress = Callable[[int, int], None]  # events, bytes since the last call
 
 
 class Keeper(Protocol):
     """Where events are kept: the store's writer."""
 
+    @property
+    def pending(self) -> int:
+        """Rows that wait for `flush`."""
+        ...
+
     def write(self, batch: EventBatch, assessment: Assessment) -> None:
-        """Keep a batch with what was concluded of it."""
+        """Take a batch with what was concluded of it."""
+        ...
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Take new or changed alerts."""
+        ...
+
+    def flush(self) -> None:
+        """Make what was taken durable."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class FileRejection:
-    """A record of a file that could not be read."""
+class Summary:
+    """What `summary.json` holds: counts, the share of patient accesses with an explanation, and what the process cost."""
 
-    file: str
-    line: int
-    rejection: Rejection
+    events: int
+    rejected: int
+    alerts: int
+    explained: float
+    seconds: float
+    cpu_seconds: float
+    events_per_cpu_second: int
+    peak_rss_bytes: int
+    first_event: int | None
+    last_event: int | None
 
 
 @dataclass(slots=True)
 class Replay:
-    """One run over files. `alerts` holds each alert's last version once `run` has returned."""
+    """One run over context and files. `keep_rows`: how many rows the keeper gathers before it writes."""
 
-    source: Source
     pipeline: Pipeline
-    on_rejection: Callable[[FileRejection], None]
-    on_progress: Callable[[int, int], None] = lambda _events, _bytes: None
+    source: Source
+    rejected_to: TextIO
     keeper: Keeper | None = None
+    on_progress: Progress = lambda _events, _bytes: None
+    keep_rows: int = 100_000
     events: int = 0
     rejected: int = 0
     patient_accesses: int = 0
     explained: int = 0
+    first_event: int | None = None
+    last_event: int | None = None
     alerts: dict[str, Alert] = field(default_factory=dict)
 
+    def know(self, folder: Path) -> None:
+        """Load a folder of context; what cannot be read of it is reported and left out."""
+        records = load(folder)
+        while some := list(islice(records, CONTEXT_RECORDS)):
+            self.pipeline.know(record for record in some if not isinstance(record, FileRejection))
+            for record in some:
+                if isinstance(record, FileRejection):
+                    self._report("context", record)
+
     def run(self, files: Sequence[str]) -> None:
-        """Replay the files, merged by time."""
+        """Replay the files, merged by time; `alerts` then holds each alert's last version."""
         rows = in_order([self._rows(file) for file in files])
         while chunk := list(islice(rows, BATCH_ROWS)):
-            self._process(chunk)
+            self._process(batch_of(self.pipeline.tenant, chunk, Provenance(self.source.name)))
+        if self.keeper is not None:
+            self.keeper.flush()
 
-    def _process(self, rows: list[EventRow]) -> None:
-        batch = batch_of(self.pipeline.tenant, rows, Provenance(self.source.name))
+    def _process(self, batch: EventBatch) -> None:
         done = self.pipeline.process(batch)
-        self.events += len(done.kept)
         self._count(done.kept, done.assessment)
         self.alerts.update((alert.id, alert) for alert in done.alerts)
         if self.keeper is not None:
             self.keeper.write(done.kept, done.assessment)
+            self.keeper.write_alerts(done.alerts)
+            if self.keeper.pending >= self.keep_rows:
+                self.keeper.flush()
 
     def _count(self, kept: EventBatch, assessment: Assessment) -> None:
+        self.events += len(kept)
         self.patient_accesses += len(kept) - kept.patient_id.count("")
         self.explained += len(kept) - assessment.explained_by.count("")
+        if len(kept):
+            first, last = int(kept.occurred_at.min()), int(kept.occurred_at.max())
+            self.first_event = first if self.first_event is None else min(first, self.first_event)
+            self.last_event = last if self.last_event is None else max(last, self.last_event)
 
     def _rows(self, file: str) -> Iterator[list[EventRow]]:
         """Yield the rows of a file in blocks; what cannot be read is reported with its line."""
         with opened(file) as stream:
             for first, lines in blocks(stream):
-                numbered = [(number, line) for number, line in enumerate(lines, first) if line.strip()]
-                decoded = self.source.decode([line for _, line in numbered])
-                for rejection in decoded.rejections:
-                    self.rejected += 1
-                    self.on_rejection(FileRejection(file, numbered[rejection.index][0], rejection))
+                numbers = [number for number, line in enumerate(lines, first) if line.strip()]
+                decoded = self.source.decode([line for line in lines if line.strip()])
+                for refused in decoded.rejections:
+                    where = FileRejection(Path(file).name, numbers[refused.index], refused.code, refused.pointer, refused.detail)
+                    self._report(self.source.name, where)
                 self.on_progress(len(decoded.rows), sum(map(len, lines)) + len(lines))
                 yield decoded.rows
 
+    def _report(self, source: str, refused: FileRejection) -> None:
+        self.rejected += 1
+        line = {"source": source, **asdict(refused)}
+        self.rejected_to.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
-def _time_then_id(row: EventRow) -> tuple[int, str, str]:
-    return row.occurred_at, row.id, row.sub
-
-
-def in_order(files: Sequence[Iterator[list[EventRow]]], held_back: int = REORDER_ROWS) -> Iterator[EventRow]:
-    """Merge files by event time, then id, whatever their order within `held_back` rows.
-
-    Reads on in the file that lags behind, and holds `held_back` to twice as many rows. A row that comes later than
-    that is given as it comes: late, as it would be on a live stream.
-    """
-    frontier = dict.fromkeys(range(len(files)), -(2**63))
-    waiting: list[EventRow] = []
-    while frontier:
-        lagging = min(frontier, key=lambda i: (frontier[i], i))
-        rows = next(files[lagging], None)
-        if rows is None:
-            del frontier[lagging]
-            continue
-        if rows:
-            frontier[lagging] = max(frontier[lagging], rows[-1].occurred_at)
-            waiting += rows
-        if len(waiting) >= 2 * held_back:
-            waiting.sort(key=_time_then_id)
-            yield from waiting[:-held_back]
-            del waiting[:-held_back]
-    waiting.sort(key=_time_then_id)
-    yield from waiting
+    def summary(self, started: float) -> Summary:
+        """Return the run's summary; `started` is `time.monotonic()` when the command began."""
+        cpu = time.process_time()
+        return Summary(
+            events=self.events,
+            rejected=self.rejected,
+            alerts=len(self.alerts),
+            explained=round(self.explained / max(1, self.patient_accesses), 4),
+            seconds=round(time.monotonic() - started, 3),
+            cpu_seconds=round(cpu, 3),
+            events_per_cpu_second=round(self.events / cpu),
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            first_event=self.first_event,
+            last_event=self.last_event,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a run cost this process: wall and CPU seconds, peak memory in bytes."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_rss_bytes: int
+def write_alerts(alerts: dict[str, Alert], to: Path) -> None:
+    """Write the alerts in order of their first event: the same alerts always give the same bytes."""
+    with to.open("w", encoding="utf-8") as out:
+        for alert in sorted(alerts.values(), key=lambda alert: (alert.first_seen, alert.id)):
+            out.write(alert.to_json() + "\n")
 
 
-def cost(started: float) -> Cost:
-    """Return what this process has cost since it began; `started` is `time.monotonic()` at the run's start."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Cost(round(time.monotonic() - started, 3), round(time.process_time(), 3), peak)
+def replay(job: Replay, context: Path | None, files: Sequence[str], out: Path) -> Summary:
+    """Run a job and write `alerts.ndjson` and `summary.json` into `out`; rejections go where the job says."""
+    started = time.monotonic()
+    if context is not None:
+        job.know(context)
+    job.run(files)
+    write_alerts(job.alerts, out / "alerts.ndjson")
+    summary = job.summary(started)
+    (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
+    return summary

@@ -30,7 +30,7 @@ DETECTOR: Final = Detector(
     card=Card(
         what="None of the declared reasons holds for this person and this patient.",
         why="Fabbri and LeFevre explain 94 % of accesses; what is left is where misuse hides.",
-        false_positives="Advice and replacement without a trace in the context: then this person's usual share is high, and the finding weak.",
+        false_positives="Advice and replacement that leave no trace: such a person's usual share is high, and the finding weak.",
         needs=("Encounter", "PractitionerRole"),
         references=("Fabbri and LeFevre, explanation-based auditing (2011, 2013)",),
     ),

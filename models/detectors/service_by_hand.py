@@ -11,7 +11,7 @@ from sentinel.core.detector import Card, Detector, Facts, Scope, Words
 from sentinel.core.event import ActorType
 
 
-def _say(facts: Facts, i: int) -> Words:
+def _say(_facts: Facts, _i: int) -> Words:
     return Words(
         1,
         Usual(0, None),

@@ -24,4 +24,7 @@ def grow(tables: Tables, rows: int, fills: Mapping[str, float]) -> Tables:
     """Return a named tuple of arrays, each with at least `rows` rows."""
     if len(tables[0]) >= rows:
         return tables
-    return type(tables)(*(grown(array, rows, fills.get(name, 0)) for name, array in zip(tables._fields, tables, strict=True)))
+    larger: Tables = tables._replace(
+        **{name: grown(array, rows, fills.get(name, 0)) for name, array in zip(tables._fields, tables, strict=True)}
+    )
+    return larger

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import singledispatchmethod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,10 +15,12 @@ from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import (
     EVER,
     FOREVER,
+    ActorAlias,
     CareLink,
     ContextRecord,
     Identity,
     LinkKind,
+    PatientAlias,
     PatientRecord,
     Position,
     StaffMember,
@@ -47,7 +48,7 @@ _NUMBER: Final = re.compile(r"(\d{1,15})\D*$")
 
 
 @dataclass(slots=True)
-class _Pool:
+class Pool:
     """A linked list per owner inside arrays; entries are replaced by the id of what they came from."""
 
     rows: Any
@@ -70,7 +71,7 @@ class _Pool:
             self.rows.start[row], self.rows.end[row] = FOREVER, EVER
 
 
-class _Person(NamedTuple):
+class Person(NamedTuple):
     """Who a civil identity belongs to."""
 
     actor: int
@@ -90,10 +91,10 @@ class ContextBook:
     actors: ActorTable = field(default_factory=tables.actors)
     patients: PatientTable = field(default_factory=tables.patients)
     units: UnitTable = field(default_factory=tables.units)
-    stays: _Pool = field(default_factory=lambda: _Pool(tables.pool(StayPool)))
-    links: _Pool = field(default_factory=lambda: _Pool(tables.pool(LinkPool)))
-    positions: _Pool = field(default_factory=lambda: _Pool(tables.pool(PositionPool)))
-    people: dict[str, _Person] = field(default_factory=dict)
+    stays: Pool = field(default_factory=lambda: Pool(tables.pool(StayPool)))
+    links: Pool = field(default_factory=lambda: Pool(tables.pool(LinkPool)))
+    positions: Pool = field(default_factory=lambda: Pool(tables.pool(PositionPool)))
+    people: dict[str, Person] = field(default_factory=dict)
     declared_actors: set[int] = field(default_factory=set)
     declared_patients: set[int] = field(default_factory=set)
     family_count: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
@@ -102,8 +103,19 @@ class ContextBook:
 
     def apply(self, records: Iterable[ContextRecord]) -> None:
         """Take records in, in order."""
+        take: dict[type, Callable[[Any], None]] = {
+            StaffMember: self._staff_member,
+            ActorAlias: self._actor_alias,
+            PatientAlias: self._patient_alias,
+            Position: self._position,
+            PatientRecord: self._patient,
+            Stay: self._stay,
+            CareLink: self._care_link,
+            Unit: self._unit,
+            Withdrawn: self._withdraw,
+        }
         for record in records:
-            self._take(record)
+            take[type(record)](record)
         self.stale = True
 
     @property
@@ -148,12 +160,7 @@ class ContextBook:
             wide = people >= WHOLE_HOUSE_PEOPLE and len(who) > WHOLE_HOUSE_SHARE * people
             self.units.whole_house[unit] = int(wide or unit == NOBODY)
 
-    @singledispatchmethod
-    def _take(self, record: ContextRecord) -> None:
-        raise TypeError(type(record).__name__)
-
-    @_take.register
-    def _(self, record: StaffMember) -> None:
+    def _staff_member(self, record: StaffMember) -> None:
         actor = self.actor_codes.code(record.actor_id)
         self.make_room()
         self.declared_actors.add(actor)
@@ -163,8 +170,7 @@ class ContextBook:
         self._describe(record.identity, self.actors, actor)
         self._recognise(record.identity, actor=actor, patient=NOBODY)
 
-    @_take.register
-    def _(self, record: PatientRecord) -> None:
+    def _patient(self, record: PatientRecord) -> None:
         patient = self.patient_codes.code(record.patient_id)
         self.make_room()
         self.declared_patients.add(patient)
@@ -174,8 +180,7 @@ class ContextBook:
         self._describe(record.identity, self.patients, patient)
         self._recognise(record.identity, actor=NOBODY, patient=patient)
 
-    @_take.register
-    def _(self, record: Position) -> None:
+    def _position(self, record: Position) -> None:
         actor, unit = self.actor_codes.code(record.actor_id), self.unit_codes.code(record.unit)
         self.make_room()
         role = self.role_codes.code(record.role)
@@ -184,15 +189,13 @@ class ContextBook:
         until = self.actors.employed_until
         until[actor] = max(until[actor], record.end)
 
-    @_take.register
-    def _(self, record: Stay) -> None:
+    def _stay(self, record: Stay) -> None:
         patient, unit = self.patient_codes.code(record.patient_id), self.unit_codes.code(record.unit)
         self.make_room()
         self.stays.insert(record.id, self.patients.stay_head, patient, (unit, record.start, record.end, int(record.planned)))
         self._in_care(patient, record.end)
 
-    @_take.register
-    def _(self, record: CareLink) -> None:
+    def _care_link(self, record: CareLink) -> None:
         patient, actor = self.patient_codes.code(record.patient_id), self.actor_codes.code(record.actor_id)
         self.make_room()
         values = (actor, record.start, record.end, int(LINK_EXPLAINS[record.kind]))
@@ -200,18 +203,27 @@ class ContextBook:
         if record.kind is not LinkKind.GENERAL_PRACTITIONER:
             self._in_care(patient, record.end)
 
-    @_take.register
-    def _(self, record: Unit) -> None:
+    def _unit(self, record: Unit) -> None:
         unit, parent = self.unit_codes.code(record.unit), self.unit_codes.code(record.part_of)
         self.make_room()
         self.units.parent[unit] = parent if parent != unit else NOBODY
         for alias in record.aliases:
-            self.unit_codes.alias(alias, unit)
+            if self.unit_codes.find(alias) in (NOBODY, unit) and alias:
+                self.unit_codes.alias(alias, unit)
 
-    @_take.register
-    def _(self, record: Withdrawn) -> None:
+    def _withdraw(self, record: Withdrawn) -> None:
         for pool in (self.positions, self.stays, self.links):
             pool.withdraw(record.id)
+
+    def _actor_alias(self, record: ActorAlias) -> None:
+        actor = self.actor_codes.code(record.actor_id)
+        self.make_room()
+        self._alias(self.actor_codes, self.declared_actors, (record.alias,), actor)
+
+    def _patient_alias(self, record: PatientAlias) -> None:
+        patient = self.patient_codes.code(record.patient_id)
+        self.make_room()
+        self._alias(self.patient_codes, self.declared_patients, (record.alias,), patient)
 
     def _in_care(self, patient: int, until: int) -> None:
         care = self.patients.care_until
@@ -221,7 +233,7 @@ class ContextBook:
         """Let `aliases` mean `code`, taking over those that only events had used so far."""
         for alias in aliases:
             if alias and codes.find(alias) not in declared:
-                codes.assign(alias, code)
+                codes.alias(alias, code)
 
     def _describe(self, identity: Identity, table: ActorTable | PatientTable, code: int) -> None:
         family = self.trait_codes.code(f"f:{identity.family}") if identity.family else NOBODY
@@ -239,8 +251,8 @@ class ContextBook:
         if not (identity.family and identity.given and identity.birth_date):
             return
         key = f"{identity.family}|{identity.given}|{identity.birth_date}"
-        known = self.people.get(key, _Person(NOBODY, NOBODY))
-        person = _Person(actor or known.actor, patient or known.patient)
+        known = self.people.get(key, Person(NOBODY, NOBODY))
+        person = Person(actor or known.actor, patient or known.patient)
         self.people[key] = person
         if person.patient != NOBODY:
             self.patients.staff_actor[person.patient] = person.actor

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,9 @@ NOBODY = 0  # the code of the empty name
 class _Numbering(dict[str, int]):
     """A dictionary that numbers a name it does not know; `names` says them back."""
 
-    def __init__(self) -> None:
-        super().__init__({"": NOBODY})
-        self.names = [""]
+    def __init__(self, names: list[str], aliases: dict[str, int]) -> None:
+        super().__init__({name: code for code, name in enumerate(names)} | aliases)
+        self.names = names
 
     def __missing__(self, name: str) -> int:
         code = len(self.names)
@@ -24,17 +25,19 @@ class _Numbering(dict[str, int]):
         return code
 
 
+@dataclass(slots=True)
 class Codes:
-    """Numbers names in the order they are met, from 1; several names may share a number (aliases)."""
+    """Numbers names in the order they are met, from 1; several names may share a number (`aliases`)."""
 
-    def __init__(self) -> None:
-        self._numbering = _Numbering()
+    names: list[str] = field(default_factory=lambda: [""])
+    aliases: dict[str, int] = field(default_factory=dict)
+    _numbering: _Numbering = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._numbering = _Numbering(self.names, self.aliases)
 
     def __len__(self) -> int:
-        return len(self._numbering.names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._numbering
+        return len(self.names)
 
     def code(self, name: str) -> int:
         """Return the number of `name`, a new one if it has none."""
@@ -50,26 +53,8 @@ class Codes:
 
     def name(self, code: int) -> str:
         """Return the name first given to `code`."""
-        return self._numbering.names[code]
-
-    def assign(self, name: str, code: int) -> None:
-        """Let `name` mean `code` from now on, whatever it meant."""
-        self._numbering[name] = code
+        return self.names[code]
 
     def alias(self, name: str, code: int) -> None:
-        """Let `name` mean `code` from now on, unless it means something already."""
-        if name:
-            self._numbering.setdefault(name, code)
-
-    def to_state(self) -> dict[str, object]:
-        """Return what `restore` needs, in JSON's types."""
-        own = self._numbering.names
-        return {"names": own, "aliases": [[n, c] for n, c in self._numbering.items() if own[c] != n]}
-
-    def restore(self, names: Sequence[str], aliases: Sequence[tuple[str, int]]) -> None:
-        """Become the numbering that `to_state` described."""
-        numbering = _Numbering()
-        numbering.names = list(names)
-        numbering.update({name: code for code, name in enumerate(names)})
-        numbering.update(dict(aliases))
-        self._numbering = numbering
+        """Let `name` mean `code` from now on, whatever it meant."""
+        self.aliases[name] = self._numbering[name] = code

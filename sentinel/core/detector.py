@@ -67,24 +67,31 @@ class Facts:
     rates: Mapping[str, float]
 
     def __getitem__(self, name: str) -> Column:
-        return self.values[INDEX[name]]
+        column: Column = self.values[INDEX[name]]
+        return column
 
     def did(self, *actions: Action) -> Mask:
         """Return where one of the actions was done."""
-        return np.isin(self.action, [ACTIONS.index(action) for action in actions])
+        wanted = np.zeros(len(ACTIONS), dtype=np.bool_)
+        wanted[[ACTIONS.index(action) for action in actions]] = True
+        mask: Mask = wanted[self.action]
+        return mask
 
     def by(self, actor_type: ActorType) -> Mask:
         """Return where this type of actor acted."""
-        return self.actor_type == ACTOR_TYPES.index(actor_type)
+        mask: Mask = self.actor_type == ACTOR_TYPES.index(actor_type)
+        return mask
 
     def to(self, destination: Destination) -> Mask:
         """Return where data went there."""
-        return self.destination == DESTINATIONS.index(destination)
+        mask: Mask = self.destination == DESTINATIONS.index(destination)
+        return mask
 
     @property
     def unexplained(self) -> Mask:
         """Where a record was opened and none of the ordinary reasons holds."""
-        return self["explained"] == 0
+        mask: Mask = self["explained"] == 0
+        return mask
 
     def at(self, indices: NDArray[np.int64]) -> Facts:
         """Return the facts of some of the events."""

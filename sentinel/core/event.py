@@ -237,5 +237,6 @@ class EventRow(NamedTuple):
 def row_of(event: AccessEvent, sub: str = "") -> EventRow:
     """Return the hot path's row of a validated event."""
     values: dict[str, Any] = event.model_dump()
-    values |= {"occurred_at": microseconds(event.occurred_at), "sub": sub}
-    return EventRow(**{name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()})
+    values.update({"occurred_at": microseconds(event.occurred_at), "sub": sub})
+    plain: dict[str, Any] = {name: str(value) if isinstance(value, StrEnum) else value for name, value in values.items()}
+    return EventRow(**plain)

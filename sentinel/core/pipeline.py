@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sentinel.core.alert import Alert, Usual
 from sentinel.core.arrays import grow
 from sentinel.core.batch import Assessment, EventBatch
-from sentinel.core.book import ContextBook
+from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.budget import Budget
-from sentinel.core.codes import NOBODY
+from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
@@ -32,6 +32,7 @@ from sentinel.core.facts.declare import FACTS, INDEX
 from sentinel.core.facts.kernel import DAY_US, HOUR_US, Columns, Tables, hour_end, ordered_pass, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.model import Hours, Model, Surprise
+from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 
 SENSITIVE: Final = frozenset(
@@ -54,11 +55,11 @@ class Processed:
 
 
 @dataclass(slots=True)
-class _Watched:
+class Watched:
     """A hit whose finding waits: what the person does until then may explain it."""
 
     due: int  # hour
-    detector: Detector
+    detector: str
     facts: Facts
     actor: int
     event: EventRef
@@ -81,7 +82,7 @@ class Pipeline:
     pairs_used: int = 0
     duplicates: Duplicates = field(default_factory=Duplicates)
     refs: dict[int, deque[EventRef]] = field(default_factory=dict)
-    watched: deque[_Watched] = field(default_factory=deque)
+    watched: deque[Watched] = field(default_factory=deque)
     stories: Stories = field(init=False)
     budget: Budget = field(init=False)
     _zone: ZoneInfo = field(init=False)
@@ -111,6 +112,7 @@ class Pipeline:
             hour = int(columns.occurred_at[start]) // HOUR_US
             if hour > self.clock.hour[0]:
                 self._close(hour)
+                state = self._tables()
             stop = hour_end(columns.occurred_at, start, int(self.clock.hour[0]))
             ordered_pass(columns, state, facts, start, stop, self.book.knows_care)
             self._detect(batch, columns, facts, start, stop, assessment)
@@ -118,6 +120,33 @@ class Pipeline:
         codes = np.nan_to_num(facts[INDEX["explained"]]).astype(np.int64).tolist()
         assessment.explained_by = [NAME_OF[code] for code in codes]
         return Processed(batch, assessment, self._alerts())
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes: restored, it goes on as if it had never stopped."""
+        return _SNAPSHOTS.pack(
+            {
+                "detectors": [detector.name for detector in self.detectors],
+                "tables": [getattr(self, name) for name in _STATE],
+                "model": None if self.model is None else self.model.snapshot(),
+            }
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Become the pipeline whose `snapshot` it is.
+
+        Raises:
+            SnapshotError: damaged, made by another version of the code, or with other detectors.
+        """
+        state = _SNAPSHOTS.unpack(snapshot)
+        if state["detectors"] != [detector.name for detector in self.detectors] or (self.model is None) != (
+            state["model"] is None
+        ):
+            raise SnapshotError("made with other detectors")
+        for name, value in zip(_STATE, state["tables"], strict=True):
+            setattr(self, name, value)
+        self._rates = self.baselines.rates()
+        if self.model is not None:
+            self.model.restore(state["model"])
 
     def _without_duplicates(self, batch: EventBatch) -> EventBatch:
         fresh = self.duplicates.first_seen(batch.key)
@@ -140,11 +169,11 @@ class Pipeline:
             device=book.other_codes.encode(devices),
             application=book.other_codes.encode(batch.application),
             site=book.other_codes.encode(batch.site),
-            count=batch.resource_count,
+            records=batch.resource_count,
             sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
         )
         book.freshen()
-        self.roles = grow(self.roles, len(book.role_codes), {"share": tables.SHARE_PRIOR})
+        self.roles = grow(self.roles, len(book.role_codes), {"share": self.baselines.house_share})
         if self.pairs_used + len(batch) > len(self.pairs.key) // 2:
             self._make_room_for_pairs(len(batch))
         self.pairs_used += len(batch)
@@ -157,12 +186,15 @@ class Pipeline:
         bins = np.array([moment.hour + (24 if moment.weekday() >= 5 else 0) for moment in local], dtype=np.int64)
         return bins[where]
 
-    def _make_room_for_pairs(self, n: int, oldest: int = 0) -> None:
-        """Rebuild the table of pairs with room for `n` more, without those last open before `oldest` (µs)."""
+    def _make_room_for_pairs(self, n: int) -> None:
         used = int(np.count_nonzero(self.pairs.key))
-        larger = tables.pairs(max(4_096, 1 << int(3 * (used + n)).bit_length()))
-        self.pairs_used = rehash(self.pairs, larger, oldest)
-        self.pairs = larger
+        self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
+
+    def _rebuild_pairs(self, slots: int, oldest: int) -> None:
+        """Move the pairs last open at or after `oldest` (µs) into a table of `slots`."""
+        rebuilt = tables.pairs(slots)
+        self.pairs_used = rehash(self.pairs, rebuilt, oldest)
+        self.pairs = rebuilt
 
     def _tables(self) -> Tables:
         book = self.book
@@ -198,22 +230,25 @@ class Pipeline:
                 strengths = np.clip(detector.p_value(among), P_MIN, 1.0).tolist()
                 for k, (i, p_value) in enumerate(zip(where.tolist(), strengths, strict=True)):
                     hits.setdefault(i, []).append((detector, p_value, detector.say(among, k)))
-        self._keep_evidence(batch, columns, view, start, hits)
-        for i in sorted(hits):
-            self._tell(batch, columns, view, start, i, hits[i], assessment)
+        for i, kinds in self._notable(view, hits):
+            self._keep_evidence(int(columns.actor[start + i]), _ref(batch, columns, start + i, kinds))
+            if i in hits:
+                self._tell(batch, columns, view, start, i, hits[i], assessment)
 
-    def _keep_evidence(self, batch: EventBatch, columns: Columns, view: Facts, start: int, hits: dict[int, Any]) -> None:
-        """Keep, of each person, the last notable events: a later finding may be about them."""
-        kinds = np.zeros(len(view.action), dtype=np.int64)
-        kinds |= np.where(view.unexplained, _KINDS[Evidence.UNEXPLAINED], 0)
+    @staticmethod
+    def _notable(view: Facts, hits: dict[int, Any]) -> list[tuple[int, int]]:
+        """Return the events worth keeping as evidence, in order, with what they show as bits."""
+        kinds = np.where(view.unexplained, _KINDS[Evidence.UNEXPLAINED], 0)
         for kind, actions in _EVIDENCE_ACTIONS.items():
             kinds |= np.where(view.did(*actions), _KINDS[kind], 0)
-        for i in sorted({*np.nonzero(kinds)[0].tolist(), *hits}):
-            actor = int(columns.actor[start + i])
-            refs = self.refs.get(actor)
-            if refs is None:
-                refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
-            refs.append(_ref(batch, columns, start + i, int(kinds[i])))
+        return [(i, int(kinds[i])) for i in sorted({*np.nonzero(kinds)[0].tolist(), *hits})]
+
+    def _keep_evidence(self, actor: int, ref: EventRef) -> None:
+        """Keep, of each person, the last notable events: a later finding may be about them."""
+        refs = self.refs.get(actor)
+        if refs is None:
+            refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
+        refs.append(ref)
 
     def _tell(
         self,
@@ -235,7 +270,7 @@ class Pipeline:
         for detector, p_value, words in hits:
             if detector.after_hours:
                 due = int(self.clock.hour[0]) + detector.after_hours
-                self.watched.append(_Watched(due, detector, view.at(np.array([i])), actor, event))
+                self.watched.append(Watched(due, detector.name, view.at(np.array([i])), actor, event))
             else:
                 self._found(actor, event, _finding(detector, p_value, words))
 
@@ -278,7 +313,7 @@ class Pipeline:
         self.baselines.close_day(self.book.actors, self.roles, len(self.book.actor_codes), suspects)
         oldest = (hour - 24 * REFS_DAYS) * HOUR_US
         if hour // 24 % 7 == 0:
-            self._make_room_for_pairs(0, hour * HOUR_US - PAIR_MEMORY_US)
+            self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
         self.refs = {actor: refs for actor, refs in self.refs.items() if refs[-1].occurred_at >= oldest}
 
     def _judge_watched(self, hour: int) -> None:
@@ -287,7 +322,7 @@ class Pipeline:
             watched = self.watched.popleft()
             if self._acted_since(watched.actor, watched.event):
                 continue
-            detector = watched.detector
+            detector = next(d for d in self.detectors if d.name == watched.detector)
             p_value = float(np.clip(detector.p_value(watched.facts)[0], P_MIN, 1.0))
             self._found(watched.actor, watched.event, _finding(detector, p_value, detector.say(watched.facts, 0)))
 
@@ -332,6 +367,27 @@ class Pipeline:
         return story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
 
 
+_STATE: Final = (
+    "book",
+    "roles",
+    "pairs",
+    "clock",
+    "baselines",
+    "pairs_used",
+    "duplicates",
+    "refs",
+    "watched",
+    "stories",
+    "budget",
+)
+_SNAPSHOTS: Final = Snapshots(
+    (
+        *(Codes, ContextBook, Pool, Person, Baselines, Duplicates, Budget, Stories, Story, EventRef, Watched),
+        *(Facts, Finding, Words, Usual, Scope, Evidence),
+        *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
+        *(tables.PairTable, tables.RoleTable, tables.Clock),
+    )
+)
 _EVIDENCE_ACTIONS: Final = {
     Evidence.EXPORTED: (Action.EXPORT, Action.PRINT, Action.SHARE),
     Evidence.DELETED: (Action.DELETE,),

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import nbdtrc, nbdtrik
+from scipy.special import betainc, nbdtrik
 
 from sentinel.core.facts.declare import METRICS, RATES
-from sentinel.core.facts.state import HOUR_BINS, ActorTable, Clock, RoleTable
+from sentinel.core.facts.state import HOUR_BINS, SHARE_PRIOR, ActorTable, Clock, RoleTable
 
 TAIL: Final = 1e-4
 DECAY_A_DAY: Final = 0.98  # roles forget half in five weeks
@@ -42,6 +42,7 @@ class Baselines:
     """Sums over closed periods: they add up over partitions, whatever the order."""
 
     visits: float = 0.0
+    house_share: float = SHARE_PRIOR  # of record openings without an ordinary reason, all roles together
     traits: Floats = field(default_factory=lambda: np.zeros(len(RATES)))
     role_days: Floats = field(default_factory=lambda: np.zeros(32))
     role_sum: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
@@ -68,7 +69,7 @@ class Baselines:
         self._make_room(len(roles.share))
         self._forget()
         days = actors.day_total[:n_actors]
-        active = days.any(axis=1)
+        active: NDArray[np.bool_] = np.any(days, axis=1)
         active[left_out[left_out < n_actors]] = False
         who = np.nonzero(active)[0]
         self._learn_people(actors, who, days[who])
@@ -87,7 +88,7 @@ class Baselines:
             self.role_unexplained,
             self.role_hours,
         ):
-            sums *= DECAY_A_DAY
+            np.multiply(sums, DECAY_A_DAY, out=sums)
 
     @staticmethod
     def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: NDArray[Any]) -> None:
@@ -107,7 +108,8 @@ class Baselines:
 
     def _publish(self, actors: ActorTable, roles: RoleTable, n_actors: int) -> None:
         n = len(roles.share)
-        house = (self.role_unexplained.sum() + 0.05 * SHARE_PRIOR_VISITS) / (self.role_visits.sum() + SHARE_PRIOR_VISITS)
+        visits, unexplained = float(self.role_visits.sum()), float(self.role_unexplained.sum())
+        self.house_share = house = (unexplained + SHARE_PRIOR * SHARE_PRIOR_VISITS) / (visits + SHARE_PRIOR_VISITS)
         roles.share[:] = (self.role_unexplained[:n] + house * SHARE_PRIOR_VISITS) / (self.role_visits[:n] + SHARE_PRIOR_VISITS)
         events = self.role_hours[:n].sum(axis=1)
         roles.events[:] = events
@@ -117,7 +119,7 @@ class Baselines:
     def _publish_limits(self, actors: ActorTable, n_actors: int) -> None:
         role = actors.role[:n_actors]
         days = self.role_days[role][:, None]
-        known = days[:, 0] >= ROLE_DAYS_MIN
+        known = (days[:, 0] >= ROLE_DAYS_MIN) & (actors.last_seen[:n_actors] > 0)  # codes run ahead of the pass
         mean = self.role_sum[role] / np.maximum(days, 1.0)
         variance = self.role_square[role] / np.maximum(days, 1.0) - mean * mean
         shape = np.clip(mean * mean / np.maximum(variance - mean, 1e-9), SHAPE_MIN, SHAPE_MAX)
@@ -144,7 +146,8 @@ def expected(own_mean: Any, own_days: Any, peers_mean: Any) -> Any:
 def tail(count: Any, own_mean: Any, peers_mean: Any, shape: Any) -> Any:
     """Return the probability, in (0, 1], that chance gives `count` or more on an ordinary day."""
     mean = np.maximum(expected(own_mean, MEMORY_DAYS / 2, peers_mean), 1e-3)
-    probability = nbdtrc(np.maximum(np.asarray(count) - 1.0, 0.0), shape, shape / (shape + mean))
+    least = np.maximum(np.asarray(count, dtype=np.float64), 1.0)  # P(X >= k) = I_(1-p)(k, shape)
+    probability = betainc(least, shape, mean / (shape + mean))
     return np.clip(probability, 1e-12, 1.0)
 
 

@@ -119,7 +119,7 @@ class Columns(NamedTuple):
     device: NDArray[np.int64]
     application: NDArray[np.int64]
     site: NDArray[np.int64]
-    count: NDArray[np.int64]
+    records: NDArray[np.int64]
     sensitive: NDArray[np.bool_]
 
 
@@ -209,7 +209,7 @@ def _explain(t: Any, actor: int, event_unit: int, role_class: int, patient: int,
     k = t.patients.link_head[patient]
     while k >= 0:
         link = t.links
-        code = link.explanation[k]
+        code = int(link.explanation[k])
         if link.actor[k] == actor and link.start[k] - _BEFORE[code] <= at <= link.end[k] + _AFTER[code]:
             return code
         present = present or (link.start[k] - _BEFORE[_E_TRANSVERSAL] <= at <= link.end[k] + _AFTER[_E_TRANSVERSAL])
@@ -219,7 +219,9 @@ def _explain(t: Any, actor: int, event_unit: int, role_class: int, patient: int,
         return _E_OWN_ACT
     if present and role_class == _C_TRANSVERSAL:
         return _E_TRANSVERSAL
-    return _E_CODING if coding and role_class == _C_CODING else _E_NONE
+    if coding and role_class == _C_CODING:
+        return _E_CODING
+    return _E_NONE
 
 
 @njit(cache=True)
@@ -356,9 +358,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
         if action == _SEARCH:
             amounts[_M_SEARCHES] = 1.0
         if action == _DELETE and succeeded:
-            amounts[_M_DELETED] = max(1, c.count[i])
+            amounts[_M_DELETED] = max(1, c.records[i])
         if _IS_EXPORT[action] and succeeded:
-            amounts[_M_EXPORTED] = max(1, c.count[i])
+            amounts[_M_EXPORTED] = max(1, c.records[i])
         if action == _BREAK_GLASS and succeeded:
             amounts[_M_EMERGENCIES] = 1.0
         facts[F_SENSITIVE, i] = np.float32(c.sensitive[i])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -184,7 +185,7 @@ _ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
 SHARE_PRIOR: Final = 0.05
 
 
-def _table(cls: type[Any], rows: int, shapes: dict[str, tuple[tuple[int, ...], str]], fills: dict[str, float]) -> Any:
+def _table(cls: type[Any], rows: int, shapes: dict[str, tuple[tuple[int, ...], str]], fills: Mapping[str, float]) -> Any:
     def column(name: str) -> Array:
         shape, kind = shapes.get(name, ((), "i8"))
         return np.full((rows, *shape), fills.get(name, 0), dtype=kind)

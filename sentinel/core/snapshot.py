@@ -1,0 +1,153 @@
+"""State as bytes in a format of our own: JSON for the shape, raw arrays behind it. No pickle, no code.
+
+A snapshot carries the shape of every class in it: one made by another version of the code is told, never misread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAGIC: Final = b"SENTINEL-STATE-1"
+_LENGTH_BYTES: Final = 8
+
+
+class SnapshotError(ValueError):
+    """Bytes that are no snapshot of this version of the code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Packs and unpacks values made of the given classes: dataclasses, named tuples and enumerations.
+
+    Beside them: None, bool, int, float, str, list, tuple, set, frozenset, dict, deque and numpy arrays.
+    """
+
+    classes: tuple[type[Any], ...]
+
+    def pack(self, value: Any) -> bytes:
+        """Return `value` as bytes: the same value always gives the same bytes."""
+        arrays: list[NDArray[Any]] = []
+        tree = _Encoder(self._by_class(), arrays).encode(value)
+        kinds = [[array.dtype.str, list(array.shape)] for array in arrays]
+        head = json.dumps(
+            {"shape": self._shape(), "arrays": kinds, "value": tree}, ensure_ascii=True, separators=(",", ":")
+        ).encode()
+        return b"".join(
+            (MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *(np.ascontiguousarray(a).tobytes() for a in arrays))
+        )
+
+    def unpack(self, data: bytes) -> Any:
+        """Return the value that `pack` was given.
+
+        Raises:
+            SnapshotError: damaged, or made by another version of the code.
+        """
+        start = len(MAGIC) + _LENGTH_BYTES
+        if data[: len(MAGIC)] != MAGIC:
+            raise SnapshotError("not a snapshot of this version")
+        body = start + int.from_bytes(data[len(MAGIC) : start], "little")
+        try:
+            head = json.loads(data[start:body])
+            if head["shape"] != self._shape():
+                raise SnapshotError("made by another version of the code")
+            return _Decoder({c.__name__: c for c in self.classes}, _arrays(head["arrays"], data, body)).decode(head["value"])
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise error if isinstance(error, SnapshotError) else SnapshotError("damaged") from None
+
+    def _by_class(self) -> dict[type[Any], str]:
+        return {c: c.__name__ for c in self.classes}
+
+    def _shape(self) -> str:
+        """Return a digest of the names and fields of all classes."""
+        told = sorted(f"{c.__name__}({','.join(_names(c))})" for c in self.classes)
+        return blake2b("\n".join(told).encode(), digest_size=8).hexdigest()
+
+
+def _names(cls: type[Any]) -> Iterable[str]:
+    if is_dataclass(cls):
+        return tuple(field.name for field in fields(cls))
+    return tuple(getattr(cls, "_fields", ())) or tuple(getattr(cls, "__members__", ()))
+
+
+def _arrays(kinds: list[tuple[str, list[int]]], data: bytes, at: int) -> list[NDArray[Any]]:
+    arrays = []
+    for kind, shape in kinds:
+        dtype = np.dtype(kind)
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
+        at += count * dtype.itemsize
+    if at != len(data):
+        raise SnapshotError("damaged")
+    return arrays
+
+
+@dataclass(slots=True)
+class _Encoder:
+    names: dict[type[Any], str]
+    arrays: list[NDArray[Any]]
+
+    def encode(self, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind in (bool, int, float, str):
+            return value
+        if kind is np.ndarray:
+            self.arrays.append(value)
+            return {"array": len(self.arrays) - 1}
+        if kind is list:
+            return [self.encode(item) for item in value]
+        if kind is dict:
+            return {"dict": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
+        return self._other(value, kind)
+
+    def _other(self, value: Any, kind: type[Any]) -> Any:
+        if kind in (set, frozenset):
+            return {kind.__name__: [self.encode(item) for item in sorted(value)]}
+        if kind is deque:
+            return {"deque": [self.encode(item) for item in value], "most": value.maxlen}
+        name = self.names.get(kind)
+        if name is None and kind is not tuple:
+            raise TypeError(f"{kind.__name__} has no place in a snapshot")
+        if isinstance(value, Enum):
+            return {"is": name, "of": value.value}
+        if isinstance(value, tuple):
+            return {"is": name or "tuple", "of": [self.encode(item) for item in value]}
+        return {"is": name, "of": [self.encode(getattr(value, field.name)) for field in fields(value) if field.init]}
+
+
+@dataclass(slots=True)
+class _Decoder:
+    classes: dict[str, type[Any]]
+    arrays: list[NDArray[Any]]
+
+    def decode(self, tree: Any) -> Any:
+        if isinstance(tree, list):
+            return [self.decode(item) for item in tree]
+        if not isinstance(tree, dict):
+            return tree
+        if "array" in tree:
+            return self.arrays[tree["array"]]
+        if "dict" in tree:
+            return {self.decode(k): self.decode(v) for k, v in tree["dict"]}
+        if "deque" in tree:
+            return deque((self.decode(item) for item in tree["deque"]), tree["most"])
+        for kind in (set, frozenset):
+            if kind.__name__ in tree:
+                return kind(self.decode(item) for item in tree[kind.__name__])
+        return self._made(tree["is"], tree["of"])
+
+    def _made(self, name: str, parts: Any) -> Any:
+        if name == "tuple":
+            return tuple(self.decode(item) for item in parts)
+        cls = self.classes[name]
+        if issubclass(cls, Enum):
+            return cls(parts)
+        return cls(*(self.decode(item) for item in parts))

@@ -1,0 +1,56 @@
+"""The one frozen tree of settings, read by the command line and assembly alone: environment `SENTINEL_*`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sentinel.core.errors import RefusedToStartError
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Unknown names are refused; secrets are never shown."""
+
+    model_config = SettingsConfigDict(env_prefix="SENTINEL_", frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data: Path = Field(Path("var/sentinel"), description="folder of the intake log, checkpoints and the embedded store")
+    host: str = Field("127.0.0.1", description="address to listen on; another than this machine's own needs both keys below")
+    port: int = Field(8000, ge=0, le=65_535, description="TCP port of the service; 0: any free one")
+    intake_key: SecretStr | None = Field(None, description="what integrators present to push events")
+    console_token: SecretStr | None = Field(None, description="what readers of the console and the API present")
+    store: SecretStr | None = Field(None, description="DSN of ClickHouse; none: chDB in the data folder")
+    tenant: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+        "default", description="the controller whose accesses these are"
+    )
+    timezone: str = Field("Europe/Paris", description="the site's time zone, for hours of work and for display")
+    budget: float = Field(10.0, ge=0, description="alerts a day that people can read; 0: all")
+    detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
+    model: bool = Field(default=True, description="whether the online model runs beside the detectors")
+    spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
+    body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("no such time zone") from None
+        return name
+
+    @classmethod
+    def read(cls, **given: object) -> Self:
+        """Return the settings of the environment, overridden by `given` where not None.
+
+        Raises:
+            RefusedToStartError: one of them cannot be used; the message names it, never its value.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            raise RefusedToStartError(f"settings: {wrong}") from None
