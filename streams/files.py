@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-import zstandard
+import pyarrow as pa
+
+from sentinel.core.errors import RefusedToStartError
 
 BLOCK_BYTES: Final = 1 << 20
 DOCUMENT_BYTES_MAX: Final = 256 << 20
@@ -18,19 +18,20 @@ DOCUMENT_BYTES_MAX: Final = 256 << 20
 
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
-    """Open a file by name, decompressing `.gz` and `.zst`; `-` is standard input."""
+    """Open a file by name, decompressing `.gz` and `.zst`; `-` is standard input.
+
+    Raises:
+        RefusedToStartError: the file cannot be opened, or ends before its compressed data do.
+    """
     if path == "-":
         yield sys.stdin.buffer
         return
-    with Path(path).open("rb") as raw:
-        if path.endswith(".gz"):
-            with gzip.open(raw) as plain:
-                yield io.BufferedReader(plain)  # type: ignore[type-var]
-        elif path.endswith(".zst"):
-            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as plain:
-                yield io.BufferedReader(plain)
-        else:
-            yield raw
+    codec = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix)
+    try:
+        with pa.OSFile(path) as raw:
+            yield pa.CompressedInputStream(raw, codec) if codec else raw
+    except OSError as error:
+        raise RefusedToStartError(f"{Path(path).name}: {type(error).__name__}, not there, unreadable or cut short") from None
 
 
 def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:

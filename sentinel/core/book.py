@@ -161,7 +161,7 @@ class ContextBook:
             self.units.whole_house[unit] = int(wide or unit == NOBODY)
 
     def _staff_member(self, record: StaffMember) -> None:
-        actor = self.actor_codes.code(record.actor_id)
+        actor = self.actor_codes.own(record.actor_id)
         self.make_room()
         self.declared_actors.add(actor)
         self._alias(self.actor_codes, self.declared_actors, (*record.aliases, record.rpps), actor)
@@ -171,7 +171,7 @@ class ContextBook:
         self._recognise(record.identity, actor=actor, patient=NOBODY)
 
     def _patient(self, record: PatientRecord) -> None:
-        patient = self.patient_codes.code(record.patient_id)
+        patient = self.patient_codes.own(record.patient_id)
         self.make_room()
         self.declared_patients.add(patient)
         self._alias(self.patient_codes, self.declared_patients, record.aliases, patient)

@@ -43,6 +43,12 @@ class Codes:
         """Return the number of `name`, a new one if it has none."""
         return self._numbering[name]
 
+    def own(self, name: str) -> int:
+        """Return a number whose first name is `name`: an id wins over somebody else's alias."""
+        if name in self.aliases and self.names[self.aliases[name]] != name:
+            del self.aliases[name], self._numbering[name]
+        return self._numbering[name]
+
     def find(self, name: str) -> int:
         """Return the number of `name`, `NOBODY` if it has none."""
         return self._numbering.get(name, NOBODY)

@@ -122,7 +122,7 @@ class RoleClass(IntEnum):
 
 _TRANSVERSAL: Final = re.compile(
     r"pharma|laborato|biolog|anest|anaest|imagerie|imaging|radio|manipulateur|anatomo|patholog|hygi|infectiolog|dietet|kine|"
-    r"physio|brancard|porter|urgen|emergen|social|bloc|mobile|garde|on-call|astreinte|transfus|admission|accueil|recept|standard"
+    r"physio|brancard|porter|urgen|emergen|social|bloc|mobile|garde|on.call|astreinte|transfus|admission|accueil|recept|standard"
 )
 _CODING: Final = re.compile(
     r"\bdim\b|codeu|coding|coder|codage|factur|billing|information medicale|medical information|\btim\b|archiv"

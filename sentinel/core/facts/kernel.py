@@ -38,6 +38,9 @@ ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
 SHARE_WEIGHT: Final = 30.0  # openings that the role's share counts for in a person's
 HOUR_WEIGHT: Final = 50.0
+POSITION_EARLY_US: Final = 3 * DAY_US
+UNITS_MAX: Final = 16  # units that one person works in around one moment
+LEVELS_MAX: Final = 4  # bed, room, ward, department
 POSITION_GRACE_US: Final = 30 * DAY_US  # work on one's former unit's patients goes on for a while
 FLAG_BITS: Final = {PatientFlag.VIP: 1, PatientFlag.RESTRICTED: 2, PatientFlag.STAFF: 4, PatientFlag.TEST: 8}
 
@@ -142,7 +145,8 @@ class Tables(NamedTuple):
 def _slot(keys: Any, key: int) -> int:
     """Return where a pair is, or the free slot where it would be."""
     mask = len(keys) - 1
-    i = ((key * 0x9E3779B97F4A7C1) >> 20) & mask
+    mixed = (key ^ (key >> 31)) * 0x1E3779B97F4A7C15  # actor and patient sit in different halves
+    i = (mixed ^ (mixed >> 29)) & mask
     while keys[i] != 0 and keys[i] != key:
         i = (i + 1) & mask
     return i
@@ -174,54 +178,47 @@ def hour_end(occurred_at: Any, start: int, hour: int) -> int:
 
 
 @njit(cache=True)
-def _works_in(t: Any, actor: int, event_unit: int, stay_unit: int, at: int) -> bool:
-    """Whether the person works at `at` (or did shortly before) in the unit of a stay, or in one above it."""
+def _works_in(mine: Any, n: int, units: UnitTable, stay_unit: int) -> bool:
+    """Whether the unit of a stay, or one above it, is among the person's `n` own."""
     unit = stay_unit
-    for _ in range(4):
-        if unit == 0 or t.units.whole_house[unit] != 0:
+    for _ in range(LEVELS_MAX):
+        if unit == 0 or units.whole_house[unit] != 0:
             return False
-        if unit == event_unit:
-            return True
-        k = t.actors.position_head[actor]
-        while k >= 0:
-            pool = t.positions
-            if pool.unit[k] == unit and pool.start[k] - 3 * DAY_US <= at <= pool.end[k] + POSITION_GRACE_US:
+        for k in range(n):
+            if mine[k] == unit:
                 return True
-            k = pool.next[k]
-        unit = t.units.parent[unit]
+        unit = units.parent[unit]
     return False
 
 
 @njit(cache=True)
-def _explain(t: Any, actor: int, event_unit: int, role_class: int, patient: int, pair: int, at: int) -> int:
-    """Return the first ordinary reason that holds, 0 when none does."""
-    present = False
-    k = t.patients.stay_head[patient]
-    coding = False
+def _cared_for(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: int) -> tuple[int, bool, bool]:
+    """Return the reason that a stay or planned visit gives; whether the patient is in the house, and may be coded."""
+    present = coding = False
+    k = head
     while k >= 0:
-        s = t.stays
+        start, end = s.start[k], s.end[k]
         code = _E_PLANNED if s.planned[k] != 0 else _E_STAY
-        if s.start[k] - _BEFORE[code] <= at and at <= s.end[k] + _AFTER[code] and _works_in(t, actor, event_unit, s.unit[k], at):
-            return code
-        present = present or (s.start[k] - _BEFORE[_E_TRANSVERSAL] <= at <= s.end[k] + _AFTER[_E_TRANSVERSAL])
-        coding = coding or (s.start[k] - _BEFORE[_E_CODING] <= at <= s.end[k] + _AFTER[_E_CODING])
+        if start - _BEFORE[code] <= at <= end + _AFTER[code] and _works_in(mine, n, units, s.unit[k]):
+            return code, True, True
+        present = present or (start - _BEFORE[_E_TRANSVERSAL] <= at <= end + _AFTER[_E_TRANSVERSAL])
+        coding = coding or (start - _BEFORE[_E_CODING] <= at <= end + _AFTER[_E_CODING])
         k = s.next[k]
-    k = t.patients.link_head[patient]
+    return _E_NONE, present, coding
+
+
+@njit(cache=True)
+def _linked(links: LinkPool, head: int, actor: int, at: int) -> tuple[int, bool]:
+    """Return the reason that a link by name gives; whether any link tells that the patient is in the house."""
+    present = False
+    k = head
     while k >= 0:
-        link = t.links
-        code = int(link.explanation[k])
-        if link.actor[k] == actor and link.start[k] - _BEFORE[code] <= at <= link.end[k] + _AFTER[code]:
-            return code
-        present = present or (link.start[k] - _BEFORE[_E_TRANSVERSAL] <= at <= link.end[k] + _AFTER[_E_TRANSVERSAL])
-        k = link.next[k]
-    acted = t.pairs.explained_act[pair]
-    if acted > 0 and at - acted <= _AFTER[_E_OWN_ACT]:
-        return _E_OWN_ACT
-    if present and role_class == _C_TRANSVERSAL:
-        return _E_TRANSVERSAL
-    if coding and role_class == _C_CODING:
-        return _E_CODING
-    return _E_NONE
+        code, start, end = int(links.explanation[k]), links.start[k], links.end[k]
+        if links.actor[k] == actor and start - _BEFORE[code] <= at <= end + _AFTER[code]:
+            return code, True
+        present = present or (start - _BEFORE[_E_TRANSVERSAL] <= at <= end + _AFTER[_E_TRANSVERSAL])
+        k = links.next[k]
+    return _E_NONE, present
 
 
 @njit(cache=True)
@@ -260,7 +257,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
     """
     a = t.actors
     p = t.patients
+    stays, links, positions, units = t.stays, t.links, t.positions, t.units
     amounts = np.zeros(_M, np.float32)
+    mine = np.zeros(UNITS_MAX, np.int64)
     for i in range(start, stop):
         at = c.occurred_at[i]
         hour = at // HOUR_US
@@ -275,16 +274,22 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
 
         # who: role, unit and position at that time
         role, role_class, held = c.role[i], 0, False
+        mine[0] = c.unit[i]
+        n_mine = 1 if c.unit[i] != 0 else 0
         k = a.position_head[actor]
         while k >= 0:
-            pool = t.positions
-            if pool.start[k] <= at <= pool.end[k]:
+            begins, ends = positions.start[k], positions.end[k]
+            if begins <= at <= ends:
                 if not held:
-                    a.unit[actor] = pool.unit[k]
-                    role = pool.role[k] if pool.role[k] != 0 else role
+                    a.unit[actor] = positions.unit[k]
+                    role = positions.role[k] if positions.role[k] != 0 else role
                 held = True
-                role_class = max(role_class, pool.role_class[k])
-            k = pool.next[k]
+                role_class = max(role_class, positions.role_class[k])
+            around = begins - POSITION_EARLY_US <= at <= ends + POSITION_GRACE_US
+            if around and n_mine < UNITS_MAX and (n_mine == 0 or mine[n_mine - 1] != positions.unit[k]):
+                mine[n_mine] = positions.unit[k]
+                n_mine += 1
+            k = positions.next[k]
         if role == 0:
             role = a.role[actor]
         a.role[actor] = role
@@ -386,7 +391,18 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             elif not human:
                 explained = _E_INTERFACE
             elif knows_care:
-                explained = _explain(t, actor, c.unit[i], role_class, patient, pair, at)
+                explained, present, coding = _cared_for(stays, p.stay_head[patient], units, mine, n_mine, at)
+                if explained == _E_NONE:
+                    explained, seen_here = _linked(links, p.link_head[patient], actor, at)
+                    acted = t.pairs.explained_act[pair]
+                    if explained != _E_NONE:
+                        pass
+                    elif acted > 0 and at - acted <= _AFTER[_E_OWN_ACT]:
+                        explained = _E_OWN_ACT
+                    elif role_class == _C_TRANSVERSAL and (present or seen_here):
+                        explained = _E_TRANSVERSAL
+                    elif role_class == _C_CODING and coding:
+                        explained = _E_CODING
             if knows_care or not human:
                 facts[F_EXPLAINED, i] = explained
             unexplained = human and knows_care and explained == _E_NONE

@@ -1,0 +1,61 @@
+"""What is usual, by name: running means of vectors that forget slowly, in bounded room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.online.rows import UNKNOWN, Rows
+
+Floats = NDArray[np.float64]
+
+
+class Means:
+    """A mean vector for each of the `rows_max` names learnt last; past `memory` hours the oldest fade out."""
+
+    def __init__(self, rows_max: int, features: int, memory: float) -> None:
+        self._rows = Rows(rows_max)
+        self._memory = memory
+        self._mean = np.zeros((rows_max, features))
+        self._hours = np.zeros(rows_max)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def usual(self, name: str, hours_min: float) -> Floats | None:
+        """Return the mean vector of a name, None while it rests on less than `hours_min` hours."""
+        row = int(self._rows.find([name])[0])
+        return None if row == UNKNOWN or self._hours[row] < hours_min else self._mean[row]
+
+    def expected(self, names: Sequence[str], prior: Floats, prior_hours: float) -> Floats:
+        """Return (names, features): each mean drawn towards `prior`, which counts for `prior_hours` hours."""
+        rows = self._rows.find(names)
+        hours = np.where(rows == UNKNOWN, 0.0, self._hours[rows])[:, None]
+        expected: Floats = (hours * self._mean[rows] + prior_hours * prior) / (hours + prior_hours)
+        return expected
+
+    def learn(self, names: Sequence[str], vectors: Floats) -> None:
+        """Take in one vector a name, at most `rows_max` of them; a name may come more than once."""
+        rows, fresh = self._rows.take(names)
+        self._mean[fresh] = 0.0
+        self._hours[fresh] = 0.0
+        rows, place, new = np.unique(rows, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(rows), vectors.shape[1]))
+        np.add.at(sums, place, vectors)
+        hours = np.minimum(self._hours[rows] + new, np.maximum(self._memory, new))
+        self._mean[rows] += (sums / new[:, None] - self._mean[rows]) * (new / hours)[:, None]
+        self._hours[rows] = hours
+
+    def snapshot(self) -> dict[str, object]:
+        """Return the state: names as a list, means (names, features) and hours (names,) as arrays."""
+        names, rows = self._rows.snapshot()
+        return {"names": names, "mean": self._mean[rows], "hours": self._hours[rows]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the state that `snapshot` gave."""
+        self._rows.restore(state["names"])
+        n = len(self._rows)
+        self._mean[:n], self._hours[:n] = state["mean"], state["hours"]

@@ -1,0 +1,1 @@
+"""The hospital's context: FHIR resources and CSV files in, context records out."""

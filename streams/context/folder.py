@@ -1,0 +1,197 @@
+"""A folder of context files, read in a fixed order with bounded memory."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pyarrow as pa
+
+from sentinel.core.context import ContextRecord
+from sentinel.core.errors import RejectedError, RejectionCode
+from streams.context.csvfile import numbered
+from streams.context.dates import PARIS
+from streams.context.fhir import decode_each
+
+LINE_MAX: Final = 16 * 2**20  # octets of one NDJSON or CSV line
+DOCUMENT_MAX: Final = 256 * 2**20  # octets of one JSON document, such as a Bundle
+PROGRESS_EVERY: Final = 1_000  # records between two calls of `on_progress`
+
+# Units before those who work in them, people before their positions, patients before their care.
+ORDER: Final = (
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "Practitioner",
+    "Device",
+    "PractitionerRole",
+    "Patient",
+    "Person",
+    "EpisodeOfCare",
+    "Encounter",
+    "Appointment",
+    "CareTeam",
+    "ServiceRequest",
+    "MedicationRequest",
+    "Procedure",
+    "DiagnosticReport",
+    "Observation",
+    "ImagingStudy",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "Immunization",
+    "DocumentReference",
+    "Composition",
+    "Bundle",
+)
+_RANKS: Final = {kind.lower(): rank for rank, kind in enumerate(ORDER)}
+_NAME: Final = re.compile(r"(?:\d+[._-])?([a-z]+)(?:[._-].*)?\.(ndjson|jsonl|json|csv)(?:\.(gz|zst))?", re.IGNORECASE)
+_CODECS: Final = {"gz": "gzip", "zst": "zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRejection:
+    """Why one record of a file was not taken: where it was, and never what it said. `line` counts from 1."""
+
+    file: str
+    line: int
+    code: RejectionCode
+    pointer: str = ""
+    detail: str = ""
+
+
+Progress = Callable[[int], None]
+Results = Iterator[tuple[int, list[ContextRecord] | RejectedError]]
+
+
+def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PARIS) -> Iterator[ContextRecord | FileRejection]:
+    """Yield what the files of a folder tell, and what could not be read of them.
+
+    A file counts when its name begins with a resource type of `ORDER` and ends in .ndjson, .json or
+    .csv, alone or compressed (.gz, .zst). Types come in the order of `ORDER`, files of one type by
+    name. `on_progress` gets the octets read since its last call; all of them add up to `size(folder)`.
+
+    Raises:
+        OSError: the folder or a file of it cannot be opened.
+    """
+    for path in files(folder):
+        with path.open("rb") as raw:
+            yield from _file(path, raw, on_progress or _silent, zone)
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a folder that `load` reads, in its order."""
+    found = [(rank, path.name, path) for path in folder.iterdir() if (rank := _rank(path)) is not None]
+    return [path for _, _, path in sorted(found)]
+
+
+def unread(folder: Path) -> list[str]:
+    """Return the names of data files that `load` passes over, since they name no resource type it reads."""
+    named = (path for path in folder.iterdir() if path.is_file() and _NAME.fullmatch(path.name))
+    return sorted(path.name for path in named if _rank(path) is None)
+
+
+def size(folder: Path) -> int:
+    """Return how many octets `load` will read."""
+    return sum(path.stat().st_size for path in files(folder))
+
+
+def _rank(path: Path) -> int | None:
+    match = _NAME.fullmatch(path.name)
+    return _RANKS.get(match[1].lower()) if match and path.is_file() else None
+
+
+def _silent(octets: int) -> None:
+    """Report to nobody."""
+
+
+def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[ContextRecord | FileRejection]:
+    seen = 0
+    for count, (line, result) in enumerate(_results(path, raw, zone), 1):
+        if isinstance(result, RejectedError):
+            yield FileRejection(path.name, line, result.code, result.pointer, result.detail)
+        else:
+            yield from result
+        if count % PROGRESS_EVERY == 0:
+            report(raw.tell() - seen)
+            seen = raw.tell()
+    report(path.stat().st_size - seen)
+
+
+def _results(path: Path, raw: BinaryIO, zone: ZoneInfo) -> Results:
+    match = _NAME.fullmatch(path.name)
+    kind, form, codec = match.groups() if match else ("", "", None)
+    stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
+    line = 0
+    try:
+        for line, result in _READERS[form.lower()](stream, zone, kind):
+            yield line, result
+    except OSError:
+        yield line + 1, _damaged()
+
+
+def _ndjson(stream: BinaryIO, zone: ZoneInfo, _: str) -> Results:
+    for line, raw in _lines(stream):
+        if len(raw) > LINE_MAX:
+            yield line, _too_large()
+        elif not raw.isspace():
+            for result in decode_each(raw, zone):
+                yield line, result
+
+
+def _json(stream: BinaryIO, zone: ZoneInfo, kind: str) -> Results:
+    document = stream.read(DOCUMENT_MAX + 1)
+    if len(document) > DOCUMENT_MAX:
+        yield 1, _too_large()
+        return
+    first, _, more = document.partition(b"\n")
+    if more.strip() and _is_json(first):  # lines after all, under the wrong name
+        yield from _ndjson(io.BytesIO(document), zone, kind)
+        return
+    for result in decode_each(document, zone):
+        yield 1, result
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        return msgspec.json.decode(text, type=msgspec.Raw) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def _csv(stream: BinaryIO, zone: ZoneInfo, kind: str) -> Results:
+    # octets that are not UTF-8 become surrogates here, and those are refused with their row alone
+    text = (raw.decode("utf-8", "surrogateescape") for _, raw in _lines(stream))
+    return numbered(ORDER[_RANKS[kind.lower()]], text, zone)
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number from 1; of a line over `LINE_MAX` only the beginning, too long by one octet."""
+    line = 0
+    while raw := stream.readline(LINE_MAX + 1):
+        line += 1
+        yield line, raw
+        while len(raw) > LINE_MAX and not raw.endswith(b"\n"):
+            raw = stream.readline(LINE_MAX + 1)
+
+
+def _damaged() -> RejectedError:
+    return RejectedError(RejectionCode.UNPARSEABLE, "", "the file cannot be read to its end")
+
+
+def _too_large() -> RejectedError:
+    return RejectedError(RejectionCode.TOO_LARGE, "", "larger than a record may be")
+
+
+_READERS: Final[dict[str, Callable[[BinaryIO, ZoneInfo, str], Results]]] = {
+    "ndjson": _ndjson,
+    "jsonl": _ndjson,
+    "json": _json,
+    "csv": _csv,
+}
