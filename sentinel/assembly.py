@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
+from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.model import Model
@@ -17,8 +23,17 @@ from streams.replay import replay as run_replay
 from streams.sources.contract import Source
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from sentinel.settings import Settings
+    from sentinel.store.questions import Questions
     from sentinel.store.writer import Writer
+    from sentinel.web.ports import Security
+    from streams.embedded import Service
+    from streams.parts import Parts
+    from streams.record import ContextDecoder
+
+MODEL_NAME: Final = "session_trees"
 
 
 def sources() -> dict[str, Source]:
@@ -86,13 +101,133 @@ def _must_be_there(files: Sequence[str], context: Path | None) -> None:
 @contextmanager
 def store_writer(settings: Settings) -> Iterator[Writer]:
     """Open the store, bring its schema up to date, and give its writer."""
-    from sentinel.store.client import connect  # noqa: PLC0415  chDB takes a second to import
-    from sentinel.store.migrate import migrate  # noqa: PLC0415
-    from sentinel.store.writer import Writer  # noqa: PLC0415
-
-    connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
+    store = Store(settings)
     try:
-        migrate(connections.writer)
-        yield Writer(connections.writer)
+        yield store.writer
     finally:
-        connections.close()
+        store.close()
+
+
+class Store:
+    """The store as its owner has it: a writer, and questions for each thread that answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        from sentinel.store.client import connect  # noqa: PLC0415  chDB takes a second to import
+        from sentinel.store.migrate import migrate  # noqa: PLC0415
+        from sentinel.store.writer import Writer  # noqa: PLC0415
+
+        self._connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
+        migrate(self._connections.writer)
+        self.writer = Writer(self._connections.writer)
+
+    def questions(self) -> Questions:
+        """Return the named questions on a client of their own."""
+        from sentinel.store.questions import Questions  # noqa: PLC0415
+
+        return Questions(self._connections.reader())
+
+    def close(self) -> None:
+        """Close all clients."""
+        self._connections.close()
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Run the embedded service until it is told to stop; `on_ready` is told its address.
+
+    Raises:
+        RefusedToStartError: it may not listen there, or the folder, port or store cannot be had.
+    """
+    from sentinel.web.security import check_exposure  # noqa: PLC0415
+    from streams.embedded import EmbeddedConfig, SystemClock  # noqa: PLC0415
+    from streams.embedded import serve as run  # noqa: PLC0415
+    from streams.intake_log import LogBounds  # noqa: PLC0415
+
+    check_exposure(settings.host, _security(settings))
+    detectors(settings.detectors)  # refuse here rather than in the worker
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = EmbeddedConfig(
+        folder=settings.data,
+        host=settings.host,
+        port=settings.port,
+        checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
+        log=LogBounds(bytes_max=settings.spool_bytes_max),
+    )
+    run(config, _parts(settings), partial(_application, settings), SystemClock(), on_ready)
+
+
+def _parts(settings: Settings) -> Parts:
+    from streams.parts import Parts  # noqa: PLC0415
+
+    return Parts(
+        build_pipeline=partial(pipeline, settings),
+        sources=sources,
+        context_decoder=context_decoder,
+        open_store=partial(Store, settings),
+        prepare=partial(prepare, settings),
+    )
+
+
+def context_decoder() -> ContextDecoder:
+    """Return what turns a FHIR resource into context."""
+    from streams.context.fhir import decode  # noqa: PLC0415
+
+    return decode
+
+
+def prepare(settings: Settings) -> None:
+    """Import and compile what the first events would otherwise wait for."""
+    pipeline(settings).process(batch_of(settings.tenant, [], Provenance("none")))
+
+
+def _security(settings: Settings) -> Security:
+    from sentinel.web.ports import Security  # noqa: PLC0415
+
+    return Security(settings.intake_key, settings.console_token, settings.hosts)
+
+
+def _application(settings: Settings, service: Service) -> FastAPI:
+    from sentinel.web.app import create_app  # noqa: PLC0415
+    from sentinel.web.console import router  # noqa: PLC0415
+    from sentinel.web.pages import Pages, Site  # noqa: PLC0415
+    from sentinel.web.ports import Limits, Ports  # noqa: PLC0415
+    from streams.context.fhir import CONTEXT_TYPES  # noqa: PLC0415
+    from streams.embedded import SystemClock  # noqa: PLC0415
+    from streams.record import guarded  # noqa: PLC0415
+
+    clock = SystemClock()
+    ports = Ports(
+        tenant=settings.tenant,
+        intake=service.intake,
+        questions=service.questions,
+        changes=service.changes,
+        vitals=service.vitals,
+        sources={name: guarded(source) for name, source in sources().items()},
+        context_types=CONTEXT_TYPES,
+        decode_context=context_decoder(),
+        clock=clock,
+        security=_security(settings),
+        limits=Limits(body_bytes_max=settings.body_bytes_max),
+    )
+    site = Site(
+        tenant=settings.tenant,
+        version=version("sentinel-access"),
+        zone=ZoneInfo(settings.timezone),
+        clock=clock,
+        detectors=detectors(settings.detectors),
+        model=MODEL_NAME if settings.model else None,
+    )
+    pages = Pages(site)
+    app = create_app(ports, error_page=pages.error)
+    app.include_router(router(service.questions, pages))
+    return app
+
+
+def _checkpoint_key(file: Path) -> bytes:
+    """Return the key of the checkpoints' MAC, made at the first start and kept beside them."""
+    if not file.exists():
+        part = file.with_suffix(".part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(secrets.token_bytes(32))
+            os.fsync(out.fileno())
+        part.replace(file)
+    return file.read_bytes()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -77,6 +79,46 @@ def replay(
 
 
 @app.command()
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Folder of the intake log, checkpoints and the embedded store.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one.")] = None,
+) -> None:
+    """Run the service: intake, detection, API and console."""
+    from sentinel import assembly  # noqa: PLC0415
+
+    settings = Settings.read(data=data, host=host, port=port)
+    assembly.serve(settings, lambda address: console.print(f"Sentinel is ready at {address}"))
+
+
+@app.command()
+def demo(
+    data: Annotated[Path, typer.Option(help="Folder of the demonstration; a second start goes on from it.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="TCP port; 0: any free one.")] = 8000,
+    seed: Annotated[int, typer.Option(help="Which hospital.")] = 7,
+    fast: Annotated[bool, typer.Option("--fast", help="A month in a few minutes, as fast as it goes.")] = False,
+) -> None:
+    """Watch a simulated hospital: its AuditEvents stream over HTTP into the running service."""
+    from multiprocessing import get_context  # noqa: PLC0415
+
+    from sentinel import assembly  # noqa: PLC0415
+    from sentinel.demo import BUDGET, feed  # noqa: PLC0415
+
+    settings = Settings.read(data=data, port=port, budget=BUDGET)
+    key = settings.intake_key.get_secret_value() if settings.intake_key else None
+    today = datetime.now(tz=ZoneInfo(settings.timezone)).date()
+
+    def start(address: str) -> None:
+        console.print(f"Sentinel is ready: open [bold]{address}[/] (Ctrl-C stops; a second start goes on)")
+        feeder = get_context("spawn").Process(
+            target=feed, args=(address, data / "demo.json", today, seed, fast, key), daemon=True
+        )
+        feeder.start()
+
+    assembly.serve(settings, start)
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for context/, events.ndjson and labels.tsv.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
@@ -85,7 +127,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Write a simulated hospital: FHIR context, AuditEvents, and labels of the misuse in them."""
-    from models.hospital.hospital import Hospital, HospitalSettings, write  # noqa: PLC0415
+    from models.hospital import Hospital, HospitalSettings, write  # noqa: PLC0415
 
     hospital = Hospital(HospitalSettings(seed=seed, staff=staff, days=days))
     with Progress(

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65_535, description="TCP port of the service; 0: any free one")
     intake_key: SecretStr | None = Field(None, description="what integrators present to push events")
     console_token: SecretStr | None = Field(None, description="what readers of the console and the API present")
+    hosts: tuple[str, ...] = Field((), description="names the service is reached by, besides this machine's own")
     store: SecretStr | None = Field(None, description="DSN of ClickHouse; none: chDB in the data folder")
     tenant: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
         "default", description="the controller whose accesses these are"

@@ -1,0 +1,165 @@
+"""Writes what was concluded: gathered, in large inserts, durable when `flush` returns."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from clickhouse_connect.driver.client import Client
+
+from sentinel.core.alert import Alert
+from sentinel.core.batch import Assessment, EventBatch, Int64s
+from sentinel.core.event import TIME_MAX_US, TIME_MIN_US
+from sentinel.store.client import insert, is_embedded
+from sentinel.store.columns import access_rows, alert_rows, raw_rows, table_of
+from sentinel.store.errors import without_data
+from sentinel.store.known import KnownKeys
+
+OFFSET_MAX: Final = 2**63 - 1
+_PERIOD: Final = """
+    occurred_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND occurred_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"""
+_KEYS: Final = "key IN (SELECT toFixedString(unhex(arrayJoin({keys:Array(String)})), 16))"
+_STORED_BEYOND: Final = """
+    SELECT offset, ordinal FROM access
+    WHERE partition = {partition:Int64} AND offset > {offset:Int64} AND offset <= {until:Int64}"""
+_KNOWN: Final = f"SELECT DISTINCT key FROM access WHERE {_KEYS} AND {_PERIOD}"  # noqa: S608  constants
+_KEYS_OF: Final = f"SELECT key FROM access WHERE {_PERIOD}"  # noqa: S608  constants
+_VERSIONS: Final = "SELECT tenant, id, max(version) FROM alert WHERE id IN {ids:Array(String)} GROUP BY tenant, id"
+_LAST_SEQUENCE: Final = "SELECT max(sequence) FROM alert WHERE lane = {lane:String}"
+
+
+@dataclass(slots=True)
+class Insert:
+    """Rows that are to be stored in one piece; the same ones each time it is tried."""
+
+    table: str
+    rows: pa.Table
+    tried: bool = False
+
+    @property
+    def query_id(self) -> str:
+        """Name this insert on a server, so that a try that got lost can be stopped."""
+        first = self.rows.slice(0, 1).select([name for name in ("key", "partition", "offset", "id") if name in self.rows.column_names])
+        return f"sentinel-{blake2b(repr((self.table, len(self.rows), first.to_pylist())).encode(), digest_size=16).hexdigest()}"
+
+
+class Writer:
+    """Gathers rows and inserts them when told to: the caller's clock decides when.
+
+    One thread writes. `lane` names this writer among those that write to one store at the same time.
+    """
+
+    def __init__(self, client: Client, lane: str = "") -> None:
+        self._client, self._lane = client, lane
+        self._access: list[pa.RecordBatch] = []
+        self._raw: list[pa.RecordBatch] = []
+        self._alerts: dict[tuple[str, str], Alert] = {}
+        self._inserts: deque[Insert] = deque()
+        self._known = KnownKeys(self._keys_of)
+        [(last,)] = self._rows(_LAST_SEQUENCE, lane=lane)
+        self._sequence = int(last)
+
+    @property
+    def pending(self) -> int:
+        """Events that wait for `flush`; while it fails they stay, so the caller has to stop somewhere."""
+        waiting = sum(insert.rows.num_rows for insert in self._inserts if insert.table == "access")
+        return waiting + sum(rows.num_rows for rows in self._access)
+
+    def write(self, batch: EventBatch, assessment: Assessment) -> None:
+        """Take events with what was concluded of them; none of them may be stored already."""
+        if len(batch):
+            self._access.append(access_rows(batch, assessment))
+            self._known.add(batch.key, batch.occurred_at)
+
+    def write_raw(self, tenant: str, partition: int, records: Sequence[tuple[int, str, bytes, int]]) -> None:
+        """Take source messages as they came: (offset ≥ 0, source, bytes, received at in µs). The same again changes nothing."""
+        if records:
+            self._raw.append(raw_rows(tenant, partition, records))
+
+    def write_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Take alerts, new or changed; of one alert the highest version counts, the same again changes nothing."""
+        for alert in alerts:
+            known = self._alerts.get((alert.tenant, alert.id))
+            if known is None or known.version < alert.version:
+                self._alerts[alert.tenant, alert.id] = alert
+
+    def flush(self) -> None:
+        """Make durable all that was taken: raw records, then events, then the alerts that rest on them.
+
+        Raises:
+            StoreError: nothing is forgotten; the next call stores what is missing, and nothing twice.
+        """
+        self._seal("raw_record", self._raw)
+        self._seal("access", self._access)
+        with without_data("keep what was concluded"):
+            while self._inserts:
+                self._insert(self._inserts[0])
+                self._inserts.popleft()
+            self._insert_alerts()
+
+    def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX) -> set[tuple[int, int]]:
+        """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`."""
+        rows = self._rows(_STORED_BEYOND, partition=partition, offset=offset, until=until)
+        return {(place, ordinal) for place, ordinal in rows}
+
+    def known(self, keys: Sequence[bytes], occurred_at: Int64s | None = None) -> set[bytes]:
+        """Return which of these event keys are stored.
+
+        With the events' times (µs) the answer comes from memory, day by day, and takes about 1 µs a key; without, all
+        that is stored is searched. A duplicate has its original's time.
+        """
+        if occurred_at is not None:
+            return self._known.known(keys, occurred_at)
+        return self._known_between(keys, TIME_MIN_US, TIME_MAX_US)
+
+    def _known_between(self, keys: Sequence[bytes], since: int, until: int) -> set[bytes]:
+        return {bytes(key) for (key,) in self._rows(_KNOWN, keys=[key.hex() for key in keys], since=since, until=until)}
+
+    def _keys_of(self, since: int, until: int) -> list[bytes]:
+        pending = [rows.column("key").to_pylist() for rows in self._access]
+        return [bytes(key) for (key,) in self._rows(_KEYS_OF, since=since, until=until)] + [key for keys in pending for key in keys]
+
+    def _seal(self, table: str, rows: list[pa.RecordBatch]) -> None:
+        if rows:
+            self._inserts.append(Insert(table, table_of(rows)))
+            rows.clear()
+
+    def _insert(self, insert_: Insert) -> None:
+        if insert_.tried:
+            insert_.rows = self._missing(insert_)
+        insert_.tried = True
+        if insert_.rows.num_rows:
+            insert(self._client, insert_.table, insert_.rows, insert_.query_id)
+
+    def _missing(self, insert_: Insert) -> pa.Table:
+        """Return the rows that an insert that failed did not store: it may have torn between months, or only its answer got lost."""
+        if not is_embedded(self._client):
+            self._client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": insert_.query_id})
+        if insert_.table != "access":
+            return insert_.rows
+        times = pc.min_max(insert_.rows.column("occurred_at").cast(pa.int64())).as_py()
+        stored = self._known_between(insert_.rows.column("key").to_pylist(), times["min"], times["max"] + 1)
+        keys = pa.array(sorted(stored), pa.binary(16))
+        return insert_.rows.filter(pc.invert(pc.is_in(insert_.rows.column("key"), value_set=keys)))
+
+    def _insert_alerts(self) -> None:
+        if not self._alerts:
+            return
+        rows = self._rows(_VERSIONS, ids=[alert.id for alert in self._alerts.values()])
+        stored = {(tenant, id_): version for tenant, id_, version in rows}
+        fresh = [alert for named, alert in self._alerts.items() if stored.get(named, -1) < alert.version]
+        if fresh:
+            insert_ = Insert("alert", table_of([alert_rows(fresh, self._lane, self._sequence + 1)]))
+            insert(self._client, insert_.table, insert_.rows, insert_.query_id)
+            self._sequence += len(fresh)
+        self._alerts.clear()
+
+    def _rows(self, query: str, **asked: Any) -> Sequence[Sequence[Any]]:
+        with without_data("say what is stored"):
+            rows: Sequence[Sequence[Any]] = self._client.query(query, parameters=asked).result_rows
+            return rows

@@ -1,0 +1,1 @@
+"""Sentinel over HTTP: intake, the FHIR end points, the API and the console."""

@@ -1,0 +1,260 @@
+"""`POST /v1/events`: records in any enabled format, each with its own verdict, durable before it is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from sentinel.core.errors import Rejection, RejectionCode
+from sentinel.core.ids import event_key
+from sentinel.web.body import (
+    JSON_TYPES,
+    LINES_TYPES,
+    Budget,
+    media_type_of,
+    off_loop,
+    read_body,
+    size_expected,
+    split_array,
+    split_lines,
+)
+from sentinel.web.metrics import Metrics
+from sentinel.web.ports import Limits, Ports
+from sentinel.web.problem import Problem, ProblemError
+from streams.record import DeadLetter, Kind, LogRecord
+from streams.sources.contract import Source
+
+DEFAULT_FORMAT: Final = "sentinel_json"
+FORMAT_HEADER: Final = "X-Sentinel-Format"
+SYNTAX: Final = frozenset({RejectionCode.UNPARSEABLE, RejectionCode.NOT_UTF8})
+
+
+class Verdict(BaseModel):
+    """What became of one record of the body. Members without a value are left out.
+
+    `partly-accepted`: a record of several events, of which some could be read; `code` tells of the first that could not.
+    """
+
+    index: int
+    status: Literal["accepted", "partly-accepted", "rejected"]
+    id: str = ""
+    keys: list[str] = Field(default_factory=list)
+    code: RejectionCode | None = None
+    pointer: str = ""
+    detail: str = ""
+    dead_letter: str = ""
+
+
+class Receipt(BaseModel):
+    """What became of a body: all that is `accepted` is on disk."""
+
+    accepted: int
+    rejected: int
+    verdicts: list[Verdict]
+
+
+class Refusal(Problem):
+    """The problem when no record could be taken, with each record's verdict."""
+
+    accepted: int = 0
+    rejected: int = 0
+    verdicts: list[Verdict] = Field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Judged:
+    """One record, what it gave and why it was refused.
+
+    `readable`: as a whole or in part. `unused`: nothing of it is of use here, so it is not kept.
+    `letter`: the id it is kept under when refused.
+    """
+
+    record: LogRecord
+    id: str = ""
+    keys: list[str] = field(default_factory=list)
+    rejection: Rejection | None = None
+    readable: bool = True
+    unused: bool = False
+    letter: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Tell whether nothing was decided yet."""
+        return self.rejection is None and not self.unused
+
+    def reject(self, why: Rejection) -> None:
+        """Refuse the record as a whole."""
+        self.rejection, self.readable = why, False
+
+    def verdict(self, index: int) -> dict[str, Any]:
+        """Return the verdict as `Verdict` describes it."""
+        told: dict[str, Any] = {"index": index, "status": self.status}
+        if self.readable:
+            told |= {"id": self.id, "keys": self.keys}
+        if self.rejection is not None:
+            told |= {"code": self.rejection.code, "pointer": self.rejection.pointer, "detail": self.rejection.detail}
+            told |= {"dead_letter": self.letter}
+        return told
+
+    @property
+    def status(self) -> str:
+        """Return `accepted`, `partly-accepted` or `rejected`."""
+        if self.rejection is None:
+            return "accepted"
+        return "partly-accepted" if self.readable else "rejected"
+
+
+def judge(source: Source, records: Sequence[LogRecord], bytes_max: int) -> list[Judged]:
+    """Decode `records` and return each with what it gave."""
+    judged = [Judged(record) for record in records]
+    decoded = source.decode([record.raw if len(record.raw) <= bytes_max else b"" for record in records])
+    for row, index in zip(decoded.rows, decoded.records, strict=True):
+        one = judged[index]
+        one.id = one.id or row.id
+        one.keys.append(event_key(one.record.tenant, source.name, row.id, row.sub).hex())
+    for rejection in decoded.rejections:
+        one = judged[rejection.index]
+        one.rejection = one.rejection or rejection
+        one.readable = bool(one.keys)
+    for index, one in enumerate(judged):
+        if len(one.record.raw) > bytes_max:
+            one.reject(Rejection(index, RejectionCode.TOO_LARGE, detail=f"a record takes at most {bytes_max} bytes"))
+    return judged
+
+
+async def keep(ports: Ports, judged: Sequence[Judged]) -> None:
+    """Make all of `judged` durable: what can be read in the log, what cannot in the dead letters."""
+    refused = [(one, one.rejection) for one in judged if one.rejection is not None]
+    if refused:
+        letters = [DeadLetter(one.record, why.code, why.pointer, why.detail) for one, why in refused]
+        for (one, _), letter in zip(refused, await ports.intake.reject(letters), strict=True):
+            one.letter = letter
+    readable = [one.record for one in judged if one.readable and not one.unused]
+    if readable:
+        await ports.intake.append(readable)
+
+
+def receipt(judged: Sequence[Judged]) -> Response:
+    """Return 202 when all were taken, 207 when some were; raise 400 or 422 with the verdicts when none was."""
+    verdicts = [one.verdict(index) for index, one in enumerate(judged)]
+    rejected = sum(not one.readable for one in judged)
+    told = {"accepted": len(judged) - rejected, "rejected": rejected, "verdicts": verdicts}
+    if rejected == len(judged):
+        codes = {one.rejection.code for one in judged if one.rejection is not None}
+        raise ProblemError(400 if codes <= SYNTAX else 422, "rejected", "each verdict says why", extra=told)
+    whole = all(one.rejection is None for one in judged)
+    return Response(msgspec.json.encode(told), status_code=202 if whole else 207, media_type="application/json")
+
+
+def count(metrics: Metrics, name: str, judged: Sequence[Judged]) -> None:
+    """Count verdicts by source and code."""
+    verdicts = Counter("accepted" if one.rejection is None else str(one.rejection.code) for one in judged)
+    for verdict, records in verdicts.items():
+        metrics.records.labels(name, verdict).inc(records)
+
+
+def router(ports: Ports, metrics: Metrics, budget: Budget) -> APIRouter:
+    """Return the routes of the intake."""
+    routes = APIRouter(tags=["intake"])
+
+    @routes.post(
+        "/v1/events",
+        status_code=202,
+        summary="Push events",
+        response_model=Receipt,
+        responses=_RESPONSES,
+        openapi_extra=_request_body(ports),
+    )
+    async def post_events(request: Request) -> Response:
+        """Take one record, a JSON array or one record a line; answer once what was taken is on disk.
+
+        202: all were taken. 207: some were. 422, 400: none was. Sending again changes nothing: an
+        event is known by its id.
+        """
+        source = _source(ports, request)
+        async with budget.hold(size_expected(request, ports.limits)):
+            body = await read_body(request, ports.limits)
+            judged = await off_loop(len(body), _judged, ports, source, media_type_of(request), body)
+            await keep(ports, judged)
+        count(metrics, source.name, judged)
+        return receipt(judged)
+
+    return routes
+
+
+def _judged(ports: Ports, source: Source, media_type: str, body: bytes) -> list[Judged]:
+    received_us = ports.clock.now_us()
+    try:
+        raws = _split(source, media_type, body)
+    except ValueError:
+        whole = LogRecord(ports.tenant, Kind.EVENT, source.name, body, received_us)
+        refused = Judged(whole)
+        refused.reject(Rejection(0, RejectionCode.UNPARSEABLE, detail="not a JSON array"))
+        return [refused]
+    _check_count(raws, ports.limits)
+    records = [LogRecord(ports.tenant, Kind.EVENT, source.name, raw, received_us) for raw in raws]
+    return judge(source, records, ports.limits.record_bytes_max)
+
+
+def _split(source: Source, media_type: str, body: bytes) -> list[bytes]:
+    if media_type in JSON_TYPES:
+        return split_array(body)
+    if media_type in LINES_TYPES or source.split is None:
+        return split_lines(body)
+    return source.split(body)
+
+
+def _check_count(raws: Sequence[bytes], limits: Limits) -> None:
+    if not raws:
+        raise ProblemError(400, "empty")
+    if len(raws) > limits.records_max:
+        raise ProblemError(413, "too-large", f"a body takes at most {limits.records_max} records")
+
+
+def _source(ports: Ports, request: Request) -> Source:
+    """Return the source asked for: 400 when there is no such format, 415 when it is not sent as this media type."""
+    name = request.query_params.get("format") or request.headers.get(FORMAT_HEADER) or DEFAULT_FORMAT
+    source = ports.sources.get(name)
+    if source is None:
+        raise ProblemError(400, "bad-parameter", f"format is one of {', '.join(sorted(ports.sources))}")
+    taken = (JSON_TYPES | LINES_TYPES if "application/json" in source.media_types else frozenset()) | {*source.media_types}
+    if media_type_of(request) not in taken:
+        raise ProblemError(415, "unsupported-media-type", f"take {', '.join(sorted(taken))}")
+    return source
+
+
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    207: {"model": Receipt, "description": "Some records were taken; each has its verdict."},
+    400: {"model": Refusal, "description": "The body cannot be read."},
+    408: {"model": Problem, "description": "The body took too long to arrive."},
+    413: {"model": Problem, "description": "The body is larger than is taken."},
+    415: {"model": Problem, "description": "The media type or content coding is not taken."},
+    422: {"model": Refusal, "description": "No record could be taken; each has its verdict."},
+    503: {"model": Problem, "description": "The log is full or behind; Retry-After says when to come back."},
+}
+
+
+def _request_body(ports: Ports) -> dict[str, Any]:
+    names = sorted(ports.sources)
+    schema = {"schema": {"description": "See docs/formats.md for the fields of each format."}}
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "One record, a JSON array of records, or one record a line; Content-Encoding gzip or zstd is taken.",
+            "content": {"application/json": schema, "application/x-ndjson": schema},
+        },
+        "parameters": [
+            {
+                "name": "format",
+                "in": "query",
+                "schema": {"type": "string", "enum": names, "default": DEFAULT_FORMAT},
+                "description": f"The format; the header {FORMAT_HEADER} says it as well.",
+            },
+        ],
+    }

@@ -1,0 +1,69 @@
+"""What a logged request was after. The request itself is never kept: it may hold names and tokens."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote
+
+from sentinel.core.event import CONTROLS, TEXT_MAX
+from streams.sources.fhir.references import cx_id, target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUERY_CHARS_MAX: Final = 65_536
+
+
+class Query(NamedTuple):
+    """A request, digested: the type asked for, the patients it names, its id, whether it is a bulk export."""
+
+    type: str = ""
+    patients: tuple[str, ...] = ()
+    request_id: str = ""
+    exports: bool = False
+
+
+_VALUES = r"=([^&\s#]{1,512})"
+_SUBJECT: Final = re.compile(r"(?:^|[?&\s])(?:patient|subject)(?::Patient)?(?:\._id|[.:]identifier)?" + _VALUES, re.MULTILINE)
+_PATIENT: Final = re.compile(r"(?:^|[?&\s])(?:_id|identifier)" + _VALUES, re.MULTILINE)
+_REQUEST_ID: Final = re.compile(r"^X-Request-Id:[ \t]*([!-~]{1,128})", re.IGNORECASE | re.MULTILINE)
+_PATH: Final = re.compile(r"(?:^|[/\s])([A-Z][a-z][A-Za-z]{1,62})(?:/([A-Za-z0-9.-]{1,64}))?(?:/[_$][A-Za-z-]+)?(?=[?\s]|$)")
+
+
+def query_of(text: str) -> Query:
+    """Return what a logged HTTP request, URL or query string asked for; nothing for other text."""
+    head = text[:QUERY_CHARS_MAX]
+    kind, id_ = _path_of(head.partition("\n")[0])
+    values = [match[1] for match in _SUBJECT.finditer(head)]
+    if kind == "Patient":
+        values += [id_] if id_ else [match[1] for match in _PATIENT.finditer(head)]
+    request = _REQUEST_ID.search(head)
+    patients = dict.fromkeys(one for value in values for one in _patient_ids(unquote(value)))
+    return Query(kind, tuple(patients), request[1] if request else "", "$export" in head)
+
+
+def _path_of(line: str) -> tuple[str, str]:
+    """Return the resource type and id at the end of a path; a capitalised word of a sentence is none."""
+    path = _PATH.search(line)
+    if path is None or not ("/" in path[0] or line[path.end() :].startswith("?")):
+        return "", ""
+    return path[1], path[2] or ""
+
+
+def _patient_ids(value: str) -> Iterator[str]:
+    """Yield the ids of a search parameter's value: `1,2`, `Patient/1`, an absolute URL, `system|1`."""
+    for part in value.split(","):
+        told = target(part.rpartition("|")[2])
+        if 0 < len(told.id) <= TEXT_MAX and told.type in ("", "Patient") and not CONTROLS.search(told.id):
+            yield cx_id(told.id)
+
+
+def decoded(base64: str) -> str:
+    """Return the text of a base64Binary; what is not base64 of UTF-8 is taken as the text itself."""
+    text = base64[:QUERY_CHARS_MAX]
+    try:
+        return b64decode("".join(text.split()), validate=True).decode()
+    except ValueError:
+        return text

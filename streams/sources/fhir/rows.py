@@ -1,0 +1,310 @@
+"""One AuditEvent into rows: what was done, by whom, when, to which patients, from where."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sentinel.core.errors import RejectedError
+from sentinel.core.errors import RejectionCode as Code
+from sentinel.core.event import (
+    CONTROLS,
+    REASON_MAX,
+    TEXT_MAX,
+    TIME_MAX_US,
+    TIME_MIN_US,
+    Action,
+    ActorType,
+    Destination,
+    EventRow,
+    Outcome,
+    microseconds,
+    moment,
+)
+from sentinel.core.ids import derive
+from streams.sources.fhir.agents import Participants, Party, participants, party
+from streams.sources.fhir.codes import ACTIONS, EMERGENCY_PURPOSES, IMPORT_EVENT, LETTERS, OUTCOMES, TELLING_ACTIONS
+from streams.sources.fhir.elements import Agent, Concept, Origin, Result
+from streams.sources.fhir.entities import Touched, touched
+from streams.sources.fhir.references import NO_CONTENTS, Contents, code, codes, named
+from streams.sources.fhir.rejections import BROKEN, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.sources.fhir.elements import AuditEvent
+
+KEPT_MAX: Final = 16_384  # digests of each kind
+KEPT_BYTES_MAX: Final = 4_096  # what is larger is digested each time rather than kept
+
+# Plain strings, looked up once: an enumeration's member costs as much as the rest of its function.
+_READ, _IMPORT, _SEARCH, _EXECUTE = (one.value for one in (Action.READ, Action.IMPORT, Action.SEARCH, Action.EXECUTE))
+_LOGIN, _LOGIN_FAILED, _LOGOUT = (one.value for one in (Action.LOGIN, Action.LOGIN_FAILED, Action.LOGOUT))
+_EXPORT, _SHARE, _PRINT, _OTHER = (one.value for one in (Action.EXPORT, Action.SHARE, Action.PRINT, Action.OTHER))
+_HUMAN, _SERVICE, _PATIENT = (one.value for one in ActorType)
+_UNKNOWN: Final = Outcome.UNKNOWN.value
+_PULLS: Final = frozenset({_READ, _IMPORT})
+_FAILURES: Final = frozenset(one.value for one in Outcome) - {Outcome.SUCCESS.value, _UNKNOWN}
+_SESSIONS: Final = frozenset({_LOGIN, _LOGIN_FAILED, _LOGOUT})
+_TO_SOMEBODY: Final = frozenset({Destination.EMAIL.value, Destination.LINK.value})
+
+_decode_agent: Final = msgspec.json.Decoder(Agent).decode
+_decode_origin: Final = msgspec.json.Decoder(Origin | None).decode
+_decode_concept: Final = msgspec.json.Decoder(Concept | None).decode
+_decode_concepts: Final = msgspec.json.Decoder(list[Concept] | None).decode
+_new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
+
+
+def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
+    """Return one row a patient, in the order they are told; one row when there is none.
+
+    Raises:
+        RejectedError: no time, nobody who acted, a field of another type than FHIR says, an id too long.
+    """
+    occurred_at = _occurred_at(event)
+    contents = Contents(event.contained) if event.contained else NO_CONTENTS
+    about = touched(event, contents)
+    outcome, reason = _outcome(event)
+    action = _told_action(event, about)
+    agents = _participants(event, contents, pulls=action in _PULLS)
+    action = _refined(action, outcome, about, agents.destination)
+    patients = list(about.patients) or _patient_among(agents, action)
+    purpose, purpose_text = _purpose(event, agents.who)
+    application, site = _origin(event)
+    who = agents.who
+    values = (
+        event.id or _derived_id(document),
+        "",
+        occurred_at,
+        action,
+        outcome,
+        who.id,
+        _actor_type(who),
+        who.role,
+        agents.unit,
+        who.rpps,
+        patients[0] if patients else "",
+        about.resource_type[:TEXT_MAX],
+        about.resource_id[:TEXT_MAX],
+        about.sensitivity[:TEXT_MAX],
+        about.records if about.records >= 0 else max(about.resources, 1),
+        purpose,
+        reason or purpose_text,
+        agents.ip,
+        agents.device,
+        application,
+        site,
+        (about.session or about.request_id)[:TEXT_MAX],
+        agents.destination,
+    )
+    row: EventRow = _new_row(EventRow, values)
+    rows = [row] if len(patients) < 2 else _one_a_patient(row, patients)
+    _check(rows, document)
+    return rows
+
+
+def _one_a_patient(row: EventRow, patients: Sequence[str]) -> list[EventRow]:
+    """Return a row a patient. How many records is told of the whole act: the first carries it, so that sums stay true."""
+    others = enumerate(patients[1:], start=1)
+    return [row, *(row._replace(sub=str(number), patient_id=one, resource_count=1) for number, one in others)]
+
+
+def _occurred_at(event: AuditEvent) -> int:
+    """Return when it happened, else when it was recorded, in µs since 1970 UTC."""
+    if event.occurredDateTime:
+        return _instant(event.occurredDateTime, "/occurredDateTime")
+    if event.occurredPeriod is not None and event.occurredPeriod.start:
+        return _instant(event.occurredPeriod.start, "/occurredPeriod/start")
+    if event.period is not None and event.period.start:
+        return _instant(event.period.start, "/period/start")
+    if event.recorded:
+        return _instant(event.recorded, "/recorded")
+    raise RejectedError(Code.MISSING_FIELD, "/recorded", "no time at all")
+
+
+def _instant(text: str, pointer: str) -> int:
+    try:
+        time = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        time = _rare_instant(text, pointer)
+    if time.tzinfo is None:
+        raise RejectedError(Code.BAD_TIME, pointer, "a time without an offset names no instant")
+    result = microseconds(time)
+    if not TIME_MIN_US <= result < TIME_MAX_US:
+        raise RejectedError(Code.BAD_TIME, pointer, "out of 1990..2100")
+    return result
+
+
+_DATE_ALONE: Final = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
+
+
+def _rare_instant(text: str, pointer: str) -> datetime:
+    """Return a leap second. A date alone is FHIR too, but names no instant."""
+    try:
+        return moment(text)
+    except ValueError:
+        alone = _DATE_ALONE.fullmatch(text)
+        detail = "a date alone names no instant" if alone else "not an RFC 3339 time with an offset"
+        raise RejectedError(Code.BAD_TIME, pointer, detail) from None
+
+
+def _told_action(event: AuditEvent, about: Touched) -> str:
+    """Return what was done: the most telling code, else the entity's life cycle, else the letter."""
+    parts = (bytes(event.type), bytes(event.subtype), bytes(event.code), bytes(event.category))
+    coded = _kept_coded if sum(map(len, parts)) <= KEPT_BYTES_MAX else _coded
+    if told := coded(*parts) or about.lifecycle:
+        return told
+    if about.exports:
+        return _EXPORT
+    if event.action == "E":
+        return _SEARCH if about.queries else _EXECUTE
+    return LETTERS.get(event.action or "", _OTHER)
+
+
+def _coded(type_: bytes, subtype: bytes, code_: bytes, category: bytes) -> str:
+    """Return what subtypes, then types, tell; a disclosure seen by who receives it is an import."""
+    types = list(codes([_concept(type_, "/type"), *_concepts(category, "/category")]))
+    told = [*codes([*_concepts(subtype, "/subtype"), _concept(code_, "/code")]), *types]
+    for meaning in (TELLING_ACTIONS, ACTIONS):
+        if action := next((meaning[one] for one in told if one in meaning), ""):
+            return _IMPORT if action == _SHARE and IMPORT_EVENT in types else action
+    return ""
+
+
+_kept_coded: Final = lru_cache(maxsize=KEPT_MAX)(_coded)
+
+
+def _concept(raw: bytes, pointer: str) -> Concept | None:
+    try:
+        return _decode_concept(raw) if raw else None
+    except BROKEN as error:
+        raise rejected(error, raw, pointer) from None
+
+
+def _concepts(raw: bytes, pointer: str) -> Sequence[Concept]:
+    try:
+        return (_decode_concepts(raw) if raw else None) or ()
+    except BROKEN as error:
+        raise rejected(error, raw, pointer) from None
+
+
+def _refined(action: str, outcome: str, about: Touched, destination: str) -> str:
+    """Return `login-failed` for a login that did; where an export went to, `share` or `print`."""
+    if action == _LOGIN and outcome in _FAILURES:
+        return _LOGIN_FAILED
+    if action == _EXPORT:
+        if about.lifecycle == _SHARE or destination in _TO_SOMEBODY:
+            return _SHARE
+        if destination == Destination.PAPER:
+            return _PRINT
+    return action
+
+
+def _participants(event: AuditEvent, contents: Contents, *, pulls: bool) -> Participants:
+    if found := participants(_parties(event, contents), pulls=pulls):
+        return found
+    raise RejectedError(Code.NO_ACTOR, "/agent", "nobody told by reference, identifier or name")
+
+
+def _parties(event: AuditEvent, contents: Contents) -> list[Party]:
+    parties = []
+    for number, raw in enumerate(event.agent or ()):
+        document = bytes(raw)
+        try:
+            if contents is NO_CONTENTS and len(document) <= KEPT_BYTES_MAX:
+                parties.append(_kept_party(document))
+            else:
+                parties.append(party(_decode_agent(document), contents))
+        except BROKEN as error:
+            raise rejected(error, document, f"/agent/{number}") from None
+    return parties
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _kept_party(document: bytes) -> Party:
+    return party(_decode_agent(document))
+
+
+def _actor_type(who: Party) -> str:
+    """Return what acted. Equal ids of a person and a patient say nothing: each kind of resource counts for itself."""
+    if not who.is_person:
+        return _SERVICE
+    return _PATIENT if who.is_patient else _HUMAN
+
+
+def _patient_among(agents: Participants, action: str) -> list[str]:
+    """Return the patient that an agent is, who acts on their own record or is acted for, when no entity tells one."""
+    return [agents.patient_id] if agents.patient_id and action not in _SESSIONS else []
+
+
+def _outcome(event: AuditEvent) -> tuple[str, str]:
+    """Return how it ended, and the text about it; what is not told is unknown, not a success."""
+    told = event.outcome
+    if isinstance(told, Result):
+        texts = (one.text or one.display or "" for one in told.detail or ())
+        return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
+    return OUTCOMES.get(told or "", _UNKNOWN), (event.outcomeDesc or "")[:REASON_MAX]
+
+
+def _purpose(event: AuditEvent, who: Party) -> tuple[str, str]:
+    """Return the purpose, an emergency before all others, and its text."""
+    if not event.purposeOfEvent and not event.authorization:
+        told, text = who.purposes, who.reason
+    else:
+        concepts = [*(event.purposeOfEvent or ()), *(event.authorization or ())]
+        told = (*codes(concepts), *who.purposes)
+        text = next((one.text for one in concepts if one.text), who.reason)[:REASON_MAX]
+    if len(told) < 2:
+        return (told[0][:TEXT_MAX] if told else ""), text
+    return next((one for one in told if one in EMERGENCY_PURPOSES), told[0])[:TEXT_MAX], text
+
+
+def _origin(event: AuditEvent) -> tuple[str, str]:
+    raw = bytes(event.source)
+    try:
+        return _kept_origin(raw) if len(raw) <= KEPT_BYTES_MAX else _application_and_site(raw)
+    except BROKEN as error:
+        raise rejected(error, raw, "/source") from None
+
+
+def _application_and_site(raw: bytes) -> tuple[str, str]:
+    """Return the application that recorded the event, and its site."""
+    origin = (_decode_origin(raw) if raw else None) or Origin()
+    observer = named(origin.observer)
+    application = observer.display or observer.id or (origin.identifier.value if origin.identifier else None) or ""
+    if isinstance(origin.site, str):
+        return application[:TEXT_MAX], origin.site[:TEXT_MAX]
+    site = named(origin.site)
+    return application[:TEXT_MAX], (site.display or site.id)[:TEXT_MAX]
+
+
+_kept_origin: Final = lru_cache(maxsize=KEPT_MAX)(_application_and_site)
+
+
+def _derived_id(document: bytes) -> str:
+    """Return an id that depends on what the resource says, not on the order of its keys or its blanks."""
+    try:
+        content = msgspec.json.decode(document)
+    except BROKEN as error:  # in what was skipped until here
+        raise rejected(error, document) from None
+    return derive("event", msgspec.json.encode(content, order="sorted").decode())
+
+
+_may_hold_controls: Final = re.compile(rb"\\(?:u00[01]|[bf])").search
+_IDS: Final = {"/id": "id", "/agent": "actor_id", "/entity": "patient_id"}
+
+
+def _check(rows: Sequence[EventRow], document: bytes) -> None:
+    """Refuse ids that would have to be cut, and control characters, which FHIR strings cannot hold."""
+    for row in rows:
+        if len(row.id) > TEXT_MAX or len(row.actor_id) > TEXT_MAX or len(row.patient_id) > TEXT_MAX:
+            pointer = next(pointer for pointer, name in _IDS.items() if len(getattr(row, name)) > TEXT_MAX)
+            raise RejectedError(Code.BAD_VALUE, pointer, f"an id of more than {TEXT_MAX} characters")
+    if b"\\" in document and _may_hold_controls(document):
+        texts = (text for row in rows for text in row if isinstance(text, str))
+        if any(map(CONTROLS.search, texts)):
+            raise RejectedError(Code.BAD_VALUE, "", "control character")
