@@ -118,7 +118,7 @@ def _birthday(draw: Draw, start: date, youngest: int, oldest: int) -> date:
 
 
 def _number(draw: Draw, role: Role, index: int) -> tuple[str, str]:
-    """Return the identifier: RPPS in the range 997… kept for tests, else a staff number."""
+    """Return the identifier: an invented RPPS of 11 digits, else a staff number."""
     if role.registered:
         return RPPS, f"997{index:04d}{draw.below(10_000):04d}"
     return STAFF_NUMBER, f"{200_000 + 17 * index + draw.below(17)}"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from sentinel.core.alert import Alert
-from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, OUTCOMES, Assessment, EventBatch
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, OUTCOMES, Assessment, EventBatch, Int64s
 
 KEY: Final = pa.binary(16)
 MOMENT: Final = pa.timestamp("us", tz="UTC")
-CODED: Final = {"action": ACTIONS, "outcome": OUTCOMES, "actor_type": ACTOR_TYPES, "destination": DESTINATIONS}
+LISTED: Final = pa.list_(pa.string())
 MOMENTS: Final = ("occurred_at", "received_at")
 NUMBERS: Final = ("resource_count", "partition", "offset", "ordinal")
 TEXTS: Final = ("id", "actor_id", "actor_rpps", "patient_id", "resource_id", "reason", "client_address", "device", "session")
-REPEATED: Final = (
+REPEATED: Final = (  # few values: they go as a dictionary, which halves the work of the insert
     "source",
     "actor_role",
     "actor_unit",
@@ -28,17 +28,8 @@ REPEATED: Final = (
     "application",
     "site",
 )
-_NAMES: Final = {name: pa.array([str(value) for value in values]) for name, values in CODED.items()}
-_EMPTY_LIST: Final[tuple[str, ...]] = ()
-
-
-class RawRecord(NamedTuple):
-    """One source message as it came: where it lies in the log, its format, its bytes, when it was received (µs)."""
-
-    offset: int
-    source: str
-    raw: bytes
-    received_us: int
+_CODED: Final = {"action": ACTIONS, "outcome": OUTCOMES, "actor_type": ACTOR_TYPES, "destination": DESTINATIONS}
+_NAMES: Final = {name: pa.array([str(value) for value in values]) for name, values in _CODED.items()}
 
 
 def access_rows(batch: EventBatch, assessment: Assessment) -> pa.RecordBatch:
@@ -47,7 +38,7 @@ def access_rows(batch: EventBatch, assessment: Assessment) -> pa.RecordBatch:
     columns: dict[str, Any] = {"tenant": _constant(batch.tenant, n), "key": pa.array(batch.key, KEY)}
     columns |= {name: texts(getattr(batch, name)) for name in (*TEXTS, *REPEATED)}
     columns |= {name: pa.array(getattr(batch, name), pa.int64()) for name in NUMBERS}
-    columns |= {name: pa.array(getattr(batch, name), pa.int64()).cast(MOMENT) for name in MOMENTS}
+    columns |= {name: moments(getattr(batch, name)) for name in MOMENTS}
     columns |= {name: pa.DictionaryArray.from_arrays(pa.array(getattr(batch, name)), names) for name, names in _NAMES.items()}
     columns["explained_by"] = texts(assessment.explained_by)
     columns["p_value"] = pa.array(assessment.p_value, pa.float32())
@@ -56,23 +47,25 @@ def access_rows(batch: EventBatch, assessment: Assessment) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def raw_rows(tenant: str, partition: int, records: Sequence[RawRecord | tuple[int, str, bytes, int]]) -> pa.RecordBatch:
-    """Return the rows of table `raw_record`."""
+def raw_rows(tenant: str, partition: int, records: Sequence[tuple[int, str, bytes, int]]) -> pa.RecordBatch:
+    """Return the rows of table `raw_record`, from (offset, source, bytes, received at in µs)."""
     offsets, sources, raws, received = zip(*records, strict=True)
-    return pa.RecordBatch.from_pydict({
-        "tenant": _constant(tenant, len(records)),
-        "partition": pa.array(np.full(len(records), partition, dtype=np.int64)),
+    n = len(records)
+    columns = {
+        "tenant": _constant(tenant, n),
+        "partition": pa.array(np.full(n, partition, dtype=np.int64)),
         "offset": pa.array(offsets, pa.int64()),
         "source": texts(sources),
-        "received_at": pa.array(received, pa.int64()).cast(MOMENT),
+        "received_at": moments(received),
         "raw": pa.array(raws, pa.binary()),
-    })
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def alert_rows(alerts: Sequence[Alert], lane: str, sequence: int) -> pa.RecordBatch:
     """Return the rows of table `alert`, numbered from `sequence`."""
     n = len(alerts)
-    return pa.RecordBatch.from_pydict({
+    columns = {
         "tenant": texts([alert.tenant for alert in alerts]),
         "id": texts([alert.id for alert in alerts]),
         "version": pa.array([alert.version for alert in alerts], pa.uint64()),
@@ -80,22 +73,23 @@ def alert_rows(alerts: Sequence[Alert], lane: str, sequence: int) -> pa.RecordBa
         "sequence": pa.array(range(sequence, sequence + n), pa.uint64()),
         "priority": pa.array([alert.priority for alert in alerts], pa.float64()),
         "severity": texts([str(alert.severity) for alert in alerts]),
-        "detectors": pa.array([list(alert.detectors) for alert in alerts], pa.list_(pa.string())),
+        "detectors": pa.array([list(alert.detectors) for alert in alerts], LISTED),
         "actor": texts([alert.actor for alert in alerts]),
-        "patients": pa.array([[_storable(patient) for patient in alert.patients] for alert in alerts], pa.list_(pa.string())),
+        "patients": pa.array([[_storable(patient) for patient in alert.patients] for alert in alerts], LISTED),
         "event_keys": pa.array([[bytes.fromhex(key) for key in alert.event_keys] for alert in alerts], pa.list_(KEY)),
-        "first_seen": pa.array([alert.first_seen for alert in alerts], pa.int64()).cast(MOMENT),
-        "last_seen": pa.array([alert.last_seen for alert in alerts], pa.int64()).cast(MOMENT),
+        "first_seen": moments([alert.first_seen for alert in alerts]),
+        "last_seen": moments([alert.last_seen for alert in alerts]),
         "body": texts([alert.to_json() for alert in alerts]),
-    })
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def table_of(rows: Sequence[pa.RecordBatch]) -> pa.Table:
     """Return one insert: the rows in one piece, what repeats in them as a dictionary."""
     table = pa.Table.from_batches(rows).unify_dictionaries().combine_chunks()
-    for index, name in enumerate(table.column_names):
-        if name in (*REPEATED, "explained_by", "tenant") and not pa.types.is_dictionary(table.schema.field(index).type):
-            table = table.set_column(index, name, table.column(index).dictionary_encode())
+    for index, column in enumerate(table.schema):
+        if column.name in (*REPEATED, "explained_by", "tenant") and not pa.types.is_dictionary(column.type):
+            table = table.set_column(index, column.name, table.column(index).dictionary_encode())
     return table
 
 
@@ -107,6 +101,11 @@ def texts(values: Sequence[str]) -> pa.Array:
         return pa.array([_storable(value) for value in values], pa.string())
 
 
+def moments(values: Int64s | Sequence[int]) -> pa.Array:
+    """Return µs since 1970 as times."""
+    return pa.array(values, pa.int64()).cast(MOMENT)
+
+
 def _storable(value: str) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -116,7 +115,10 @@ def _constant(value: str, n: int) -> pa.Array:
 
 
 def _lists(found: dict[int, tuple[str, ...]], n: int) -> pa.Array:
-    return pa.array([found.get(i, _EMPTY_LIST) for i in range(n)] if found else [_EMPTY_LIST] * n, pa.list_(pa.string()))
+    lengths = np.zeros(n + 1, dtype=np.int32)
+    lengths[[index + 1 for index in found]] = [len(names) for names in found.values()]
+    values = [name for index in sorted(found) for name in found[index]]
+    return pa.ListArray.from_arrays(pa.array(lengths.cumsum(dtype=np.int32)), pa.array(values, pa.string()))
 
 
 def _weighed(assessment: Assessment, n: int) -> list[str]:

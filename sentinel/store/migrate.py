@@ -46,7 +46,9 @@ def packaged() -> list[Migration]:
     """Return the migrations that this version of Sentinel knows, in order."""
     folder = files("sentinel.store") / "migrations"
     named = [(match, file) for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))]
-    return sorted((Migration(int(match[1]), file.read_text("utf-8")) for match, file in named), key=lambda migration: migration.version)
+    return sorted(
+        (Migration(int(match[1]), file.read_text("utf-8")) for match, file in named), key=lambda migration: migration.version
+    )
 
 
 def migrate(client: Client, migrations: list[Migration] | None = None) -> list[int]:
@@ -81,4 +83,6 @@ def _apply(client: Client, migration: Migration) -> None:
         for statement in migration.statements():
             client.command(statement)
         done = {"version": migration.version, "checksum": migration.checksum}
-        client.command("INSERT INTO schema_migration (version, checksum) SELECT {version:UInt32}, {checksum:String}", parameters=done)
+        client.command(
+            "INSERT INTO schema_migration (version, checksum) SELECT {version:UInt32}, {checksum:String}", parameters=done
+        )

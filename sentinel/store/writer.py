@@ -15,22 +15,13 @@ from clickhouse_connect.driver.client import Client
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Int64s
 from sentinel.core.event import TIME_MAX_US, TIME_MIN_US
+from sentinel.store import sql
 from sentinel.store.client import insert, is_embedded
 from sentinel.store.columns import access_rows, alert_rows, raw_rows, table_of
 from sentinel.store.errors import without_data
 from sentinel.store.known import KnownKeys
 
 OFFSET_MAX: Final = 2**63 - 1
-_PERIOD: Final = """
-    occurred_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND occurred_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"""
-_KEYS: Final = "key IN (SELECT toFixedString(unhex(arrayJoin({keys:Array(String)})), 16))"
-_STORED_BEYOND: Final = """
-    SELECT offset, ordinal FROM access
-    WHERE partition = {partition:Int64} AND offset > {offset:Int64} AND offset <= {until:Int64}"""
-_KNOWN: Final = f"SELECT DISTINCT key FROM access WHERE {_KEYS} AND {_PERIOD}"  # noqa: S608  constants
-_KEYS_OF: Final = f"SELECT key FROM access WHERE {_PERIOD}"  # noqa: S608  constants
-_VERSIONS: Final = "SELECT tenant, id, max(version) FROM alert WHERE id IN {ids:Array(String)} GROUP BY tenant, id"
-_LAST_SEQUENCE: Final = "SELECT max(sequence) FROM alert WHERE lane = {lane:String}"
 
 
 @dataclass(slots=True)
@@ -44,8 +35,8 @@ class Insert:
     @property
     def query_id(self) -> str:
         """Name this insert on a server, so that a try that got lost can be stopped."""
-        first = self.rows.slice(0, 1).select([name for name in ("key", "partition", "offset", "id") if name in self.rows.column_names])
-        return f"sentinel-{blake2b(repr((self.table, len(self.rows), first.to_pylist())).encode(), digest_size=16).hexdigest()}"
+        first = repr((self.table, self.rows.num_rows, self.rows.slice(0, 1).to_pylist()))
+        return f"sentinel-{blake2b(first.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
 
 
 class Writer:
@@ -61,14 +52,14 @@ class Writer:
         self._alerts: dict[tuple[str, str], Alert] = {}
         self._inserts: deque[Insert] = deque()
         self._known = KnownKeys(self._keys_of)
-        [(last,)] = self._rows(_LAST_SEQUENCE, lane=lane)
+        [(last,)] = self._rows(sql.LAST_SEQUENCE, lane=lane)
         self._sequence = int(last)
 
     @property
     def pending(self) -> int:
         """Events that wait for `flush`; while it fails they stay, so the caller has to stop somewhere."""
         waiting = sum(insert.rows.num_rows for insert in self._inserts if insert.table == "access")
-        return waiting + sum(rows.num_rows for rows in self._access)
+        return int(waiting + sum(rows.num_rows for rows in self._access))
 
     def write(self, batch: EventBatch, assessment: Assessment) -> None:
         """Take events with what was concluded of them; none of them may be stored already."""
@@ -104,7 +95,7 @@ class Writer:
 
     def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX) -> set[tuple[int, int]]:
         """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`."""
-        rows = self._rows(_STORED_BEYOND, partition=partition, offset=offset, until=until)
+        rows = self._rows(sql.STORED_BEYOND, partition=partition, offset=offset, until=until)
         return {(place, ordinal) for place, ordinal in rows}
 
     def known(self, keys: Sequence[bytes], occurred_at: Int64s | None = None) -> set[bytes]:
@@ -118,11 +109,12 @@ class Writer:
         return self._known_between(keys, TIME_MIN_US, TIME_MAX_US)
 
     def _known_between(self, keys: Sequence[bytes], since: int, until: int) -> set[bytes]:
-        return {bytes(key) for (key,) in self._rows(_KNOWN, keys=[key.hex() for key in keys], since=since, until=until)}
+        return {bytes(key) for (key,) in self._rows(sql.KNOWN, keys=[key.hex() for key in keys], since=since, until=until)}
 
     def _keys_of(self, since: int, until: int) -> list[bytes]:
-        pending = [rows.column("key").to_pylist() for rows in self._access]
-        return [bytes(key) for (key,) in self._rows(_KEYS_OF, since=since, until=until)] + [key for keys in pending for key in keys]
+        pending = [*self._access, *(insert_.rows for insert_ in self._inserts if insert_.table == "access")]
+        keys = [key for rows in pending for key in rows.column("key").to_pylist()]
+        return keys + [key for (key,) in self._rows(sql.KEYS, since=since, until=until)]
 
     def _seal(self, table: str, rows: list[pa.RecordBatch]) -> None:
         if rows:
@@ -137,9 +129,9 @@ class Writer:
             insert(self._client, insert_.table, insert_.rows, insert_.query_id)
 
     def _missing(self, insert_: Insert) -> pa.Table:
-        """Return the rows that an insert that failed did not store: it may have torn between months, or only its answer got lost."""
+        """Return what a failed insert did not store: it may have torn between months, or only its answer was lost."""
         if not is_embedded(self._client):
-            self._client.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters={"id": insert_.query_id})
+            self._client.command(sql.STOP, parameters={"id": insert_.query_id})
         if insert_.table != "access":
             return insert_.rows
         times = pc.min_max(insert_.rows.column("occurred_at").cast(pa.int64())).as_py()
@@ -150,16 +142,14 @@ class Writer:
     def _insert_alerts(self) -> None:
         if not self._alerts:
             return
-        rows = self._rows(_VERSIONS, ids=[alert.id for alert in self._alerts.values()])
+        rows = self._rows(sql.VERSIONS, ids=[alert.id for alert in self._alerts.values()])
         stored = {(tenant, id_): version for tenant, id_, version in rows}
         fresh = [alert for named, alert in self._alerts.items() if stored.get(named, -1) < alert.version]
         if fresh:
-            insert_ = Insert("alert", table_of([alert_rows(fresh, self._lane, self._sequence + 1)]))
-            insert(self._client, insert_.table, insert_.rows, insert_.query_id)
-            self._sequence += len(fresh)
+            first, self._sequence = self._sequence + 1, self._sequence + len(fresh)  # never used again, should this fail
+            self._insert(Insert("alert", table_of([alert_rows(fresh, self._lane, first)])))
         self._alerts.clear()
 
-    def _rows(self, query: str, **asked: Any) -> Sequence[Sequence[Any]]:
+    def _rows(self, query: str, **asked: Any) -> list[tuple[Any, ...]]:
         with without_data("say what is stored"):
-            rows: Sequence[Sequence[Any]] = self._client.query(query, parameters=asked).result_rows
-            return rows
+            return [tuple(row) for row in self._client.query(query, parameters=asked).result_rows]

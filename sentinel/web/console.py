@@ -191,12 +191,19 @@ class Console:
         if alert is None:
             raise NotFoundError
         evidence = await self._ask.evidence(self._tenant, alert["id"])
+        striking = [row for row in evidence if views.is_striking(row["access"])]
+        others = [row for row in evidence if not views.is_striking(row["access"])]
+        shown = [*striking, *others][:EVIDENCE_SHOWN]
         return self._pages.page(
             request,
             "alert.html",
             {
                 "alert": alert,
-                "evidence": evidence[:EVIDENCE_SHOWN],
+                "patients": views.striking_first(alert["patients"], striking),
+                "striking": [row["access"] for row in striking[:EVIDENCE_SHOWN]],
+                "others": [row["access"] for row in shown[len(striking) :]],
+                "unexplained": len(striking),
+                "shown": shown,
                 "total": len(alert["event_keys"]),
                 "timeline": views.timeline(views.moments_of(evidence)),
             },

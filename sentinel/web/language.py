@@ -15,7 +15,7 @@ CODES: Final[tuple[Code, ...]] = get_args(Code)
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
-CHANCE_LEAST: Final = 1e-9  # rarer than this is only a way of speaking
+CHANCE_LEAST: Final = 1e-6  # no calibration tells rarer chances apart
 AGO_DAYS_MAX: Final = 60  # a date says more than "200 days ago"
 
 Moment = int | str  # µs since 1970 UTC, or RFC 3339
@@ -72,7 +72,9 @@ class Language:
         """Return in words how often chance alone gives this; `p_value` in (0, 1]."""
         if p_value > 0.05:
             return self("alert.chance.often", share=self.percent(p_value))
-        return self("alert.chance", n=self.number(round(_rounded(1 / max(p_value, CHANCE_LEAST)))))
+        if p_value < CHANCE_LEAST:
+            return self("alert.chance.rare")
+        return self("alert.chance", n=self.number(round(_rounded(1 / p_value))))
 
     def local(self, moment: Moment) -> datetime:
         """Return a moment in the site's time zone."""

@@ -117,10 +117,17 @@ def _hostname(netloc: str) -> str:
 
 def _check_origin(request: Request) -> None:
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    if origin is not None and _netloc(origin) != request.headers.get("host", "").lower():
         raise ProblemError(403, "forbidden")
     if request.headers.get("sec-fetch-site") == "cross-site" and request.method not in {"GET", "HEAD"}:
         raise ProblemError(403, "forbidden")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _may(request: Request, security: Security, need: Need) -> bool:

@@ -121,6 +121,7 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.usual.peers": Words("Habituel, même fonction", "Usual, same role"),
     "alert.unknown": Words("pas encore connu", "not known yet"),
     "alert.chance": Words("par hasard, environ 1 fois sur {n}", "by chance, about 1 time in {n}"),
+    "alert.chance.rare": Words("par hasard, moins d’une fois sur un million", "by chance, less than once in a million"),
     "alert.chance.often": Words("par hasard, {share} des fois", "by chance, {share} of the time"),
     "alert.ratio": Words("{n} fois l’habitude de cette personne", "{n} times this person’s usual"),
     "alert.ratio.peers": Words("{n} fois l’habitude de la fonction", "{n} times the role’s usual"),
@@ -136,6 +137,8 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.window": Words("de {before} avant à {after} après", "from {before} before to {after} after"),
     "alert.window.after": Words("jusqu’à {after} après", "up to {after} after"),
     "alert.evidence": Words("Accès à l’appui", "Evidence"),
+    "alert.evidence.striking": Words("Signalés ou sans raison ordinaire", "Flagged, or without an ordinary reason"),
+    "alert.evidence.others": Words("Autres accès de la même histoire", "Other accesses of the same story"),
     "alert.evidence.part": Words("Les {shown} premiers sur {total}.", "The first {shown} of {total}."),
     "alert.evidence.none": Words(
         "Les accès à l’appui ne sont plus conservés.", "The accesses behind this alert are no longer kept."
@@ -154,7 +157,6 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.more": Words("et {n} autres", "and {n} more"),
     "alert.first": Words("Premier accès", "First access"),
     "alert.last": Words("Dernier accès", "Last access"),
-    "alert.detectors": Words("Détecteurs", "Detectors"),
     "alert.id": Words("Identifiant de l’alerte", "Alert id"),
     "alert.facts": Words("En bref", "In brief"),
     "alert.json": Words("Voir en JSON", "View as JSON"),

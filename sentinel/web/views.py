@@ -241,6 +241,17 @@ def moments_of(evidence: Sequence[Answer]) -> list[int]:
     return [microseconds(datetime.fromisoformat(row["access"]["occurred_at"])) for row in evidence]
 
 
+def is_striking(access: Answer) -> bool:
+    """Whether an access is what an alert is about: flagged itself, or on a patient without an ordinary reason."""
+    return bool(access["detectors"]) or bool(access["patient_id"] and not access["explained_by"])
+
+
+def striking_first(patients: Sequence[str], striking: Sequence[Answer]) -> list[str]:
+    """Return the patients of an alert, those of its striking accesses before those that only belong to the picture."""
+    meant = {row["access"]["patient_id"] for row in striking}
+    return sorted(patients, key=lambda id_: (id_ not in meant, id_))
+
+
 # raw records and files
 
 

@@ -16,9 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
+ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
 
 
@@ -40,10 +38,10 @@ class Running:
     def start(self) -> None:
         with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "counting_service.py"), str(self.folder), json.dumps(self.options)],
+                [sys.executable, "-m", "tests.service.counting_service", str(self.folder), json.dumps(self.options)],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+                cwd=ROOT,
             )
 
     def wait_ready(self) -> None:
@@ -92,8 +90,8 @@ class Running:
     def contents(self) -> dict[str, Any]:
         """Return what the stopped service's store holds."""
         told = subprocess.run(
-            [sys.executable, str(HERE / "store_contents.py"), str(self.folder)],
-            env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+            [sys.executable, "-m", "tests.service.store_contents", str(self.folder)],
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from sentinel.core.alert import Alert, Reason, Severity, Usual
 from sentinel.core.batch import Assessment, EventBatch
 from sentinel.core.context import ContextRecord, StaffMember
 from sentinel.core.ids import derive
-from streams.sources.contract import Source
 from streams.parts import Parts
+from streams.sources.contract import Source
 
 VERSION = 1
 EACH = 10
@@ -142,7 +141,3 @@ def parts(folder: Path) -> Parts:
         open_store=partial(ChdbStore, folder),
         prepare=prepare,
     )
-
-
-def root() -> Path:
-    return Path(os.path.abspath(__file__)).parents[2]

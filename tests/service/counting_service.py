@@ -6,13 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-import counting
 from pydantic import SecretStr
 
 from sentinel.core.errors import RefusedToStartError
 from streams.embedded import EmbeddedConfig, Service, SystemClock, serve
 from streams.intake_log import LogBounds
 from streams.parts import WorkerLimits
+from tests.service import counting
 
 
 def make_app(service: Service, folder: Path, options: dict):

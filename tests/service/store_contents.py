@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-import counting
+from tests.service import counting
 
 
 def main() -> None:

@@ -69,10 +69,9 @@ class Feeder(threading.Thread):
 
 def undisturbed(acknowledged: list[tuple[str, bytes]]) -> tuple[list[str], list[str]]:
     """Return the event ids and the alerts of a pipeline that nobody killed."""
-    import counting
-
     from sentinel.core.batch import Provenance, batch_of
     from streams.context.fhir import decode
+    from tests.service import counting
 
     pipeline = counting.CountingPipeline("default")
     source = counting.sources()["sentinel_json"]

@@ -393,7 +393,7 @@ QUERY = {"role": coding("24")}
         ([QUERY | {"query": encoded("GET /Observation?patient=" + "x" * 400)}], [""]),
         ([QUERY | {"query": encoded("GET /Observation?patient=%1F")}], [""]),
         ([QUERY | {"query": "****"}], [""]),
-        ([QUERY | {"description": "Search for John Smith"}], [""]),
+        ([QUERY | {"description": "Search by name"}], [""]),
         ([{"what": {"reference": "Patient/a"}}, QUERY | {"query": encoded("GET /Observation?patient=b")}], ["a"]),
     ],
 )
@@ -470,6 +470,8 @@ def test_without_a_number_each_resource_counts() -> None:
             [{"what": {"reference": "Job/j"}, "role": coding("20")}, {"what": {"reference": "List/l"}, "role": coding("4")}],
             ("List", "l"),
         ),
+        ([{"what": {"identifier": {"value": "n"}}, "type": coding("1")}], ("Patient", "n")),
+        ([{"what": {"reference": "Patient/a"}, "role": coding("4")}], ("Patient", "a")),
         ([{"what": {"reference": "https://x.example.org/fhir/CarePlan"}}], ("CarePlan", "")),
         ([{"what": {"reference": "http://example.org/a/b.pdf"}}], ("", "http://example.org/a/b.pdf")),
         ([{"what": {"identifier": {"value": "n"}}, "type": coding("DocumentReference")}], ("DocumentReference", "n")),

@@ -209,7 +209,7 @@ def test_sending_twice_names_the_same_event(app):
     assert first == second
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.builds(event, st.text(min_size=1, max_size=5))), max_size=6))
 def test_whatever_comes_each_record_is_accounted_for(tmp_path_factory, records):
     """Every line is in the log or in the dead letters, never in both, and has a verdict."""

@@ -76,7 +76,9 @@ CHECKS = """() => {
     const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
     const ground = (e) => {
       const layers = [];
-      for (let at = e; at && layers.at(-1)?.[3] !== 1; at = at.parentElement) layers.push(rgba(getComputedStyle(at).backgroundColor));
+      for (let at = e; at && layers.at(-1)?.[3] !== 1; at = at.parentElement) {
+        layers.push(rgba(getComputedStyle(at).backgroundColor));
+      }
       return layers.reverse().reduce((under, top) => over(top, under), rgba("Canvas"));
     };
     const poor = [];

@@ -145,11 +145,11 @@ def test_how_long_ago_is_in_one_unit(past, fr, en):
         (0.2, "by chance, 20% of the time"),
         (0.05, "by chance, about 1 time in 20"),
         (0.00003, "by chance, about 1 time in 30,000"),
-        (1e-12, "by chance, about 1 time in 1,000,000,000"),
+        (1e-12, "by chance, less than once in a million"),
     ],
 )
 def test_a_chance_is_told_to_the_precision_that_it_has(p_value, en):
-    """One figure; rarer than once in a thousand million is not told apart."""
+    """One figure; rarer than once in a million is not told apart."""
     assert EN.chance(p_value) == en
 
 

@@ -59,11 +59,11 @@ class Touched(Struct):
         if len(kind) > 2 and _plain(kind) in REQUEST_TYPES:  # the numbered types are no words
             self._add_request(kind, what.id)
             return
-        if _is_patient(what.type, kind, role):
+        if is_patient := _is_patient(what.type, kind, role):
             self._add_patient(what)
         if entity.query or role == QUERY_ROLE:
             self._add_query(entity)
-        if role != PATIENT_ROLE or what.type not in ("", "Patient"):
+        if not is_patient or (what.type and role != PATIENT_ROLE):  # a Patient resource may be what was read
             self._add_resource(entity, what, kind, role)
         if entity.securityLabel:
             self._add_labels(entity.securityLabel)

@@ -1,0 +1,130 @@
+"""The statements of the questions and of the writer. What is asked goes in as parameters, never as text."""
+
+# ruff: noqa: S608  only constants of this module are put together here
+
+from __future__ import annotations
+
+from typing import Final
+
+_PERIOD: Final = """
+    occurred_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+    AND occurred_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"""
+_LAST_SEEN: Final = """
+    last_seen >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')
+    AND last_seen < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"""
+_LAST_SEEN_DAYS: Final = """
+    toDate(last_seen) >= toDate(fromUnixTimestamp64Micro({since:Int64}, 'UTC'))
+    AND toDate(last_seen) <= toDate(fromUnixTimestamp64Micro({until:Int64} - 1, 'UTC'))"""
+_DAYS: Final = """
+    toDate(occurred_at) >= toDate(fromUnixTimestamp64Micro({since:Int64}, 'UTC'))
+    AND toDate(occurred_at) <= toDate(fromUnixTimestamp64Micro({until:Int64} - 1, 'UTC'))"""
+_COLUMNS: Final = """
+    lower(hex(key)) AS hex_key, source, id, toUnixTimestamp64Micro(occurred_at), toUnixTimestamp64Micro(received_at),
+    action, outcome, actor_id, actor_type, actor_role, actor_unit, actor_rpps, patient_id,
+    resource_type, resource_id, resource_sensitivity, resource_count, purpose, reason,
+    client_address, device, application, site, session, destination,
+    partition, offset, ordinal, explained_by, p_value, detectors, weighed"""
+
+_KEYS: Final = "key IN (SELECT toFixedString(unhex(arrayJoin({keys:Array(String)})), 16))"
+
+# The time of the last row of the page is found first, in the order that holds nothing else; then only rows from then on are read.
+ACCESSES: Final = f"""
+WITH fromUnixTimestamp64Micro({{before_at:Int64}}, 'UTC') AS before
+SELECT {_COLUMNS}
+FROM access
+WHERE tenant = {{tenant:String}} AND {{of:Identifier}} IN {{ids:Array(String)}} AND {_PERIOD}
+    AND occurred_at <= before AND (occurred_at, hex_key) < (before, {{before_key:String}})
+    AND occurred_at >= (
+        SELECT min(occurred_at) FROM (
+            SELECT occurred_at FROM access
+            WHERE tenant = {{tenant:String}} AND {{of:Identifier}} IN {{ids:Array(String)}} AND {_PERIOD} AND occurred_at < before
+            ORDER BY occurred_at DESC LIMIT {{limit:UInt32}}
+        )
+    )
+ORDER BY occurred_at DESC, hex_key DESC
+LIMIT {{limit:UInt32}}"""
+
+ACCESSES_BY_KEY: Final = f"""
+SELECT {_COLUMNS}
+FROM access
+WHERE tenant = {{tenant:String}} AND {_PERIOD} AND {_KEYS}
+ORDER BY occurred_at, hex_key
+LIMIT {{limit:UInt32}}"""
+
+SUMMARY_OF_PATIENT: Final = f"""
+SELECT
+    actor_id, argMax(actor_type, occurred_at), argMax(actor_role, occurred_at), argMax(actor_unit, occurred_at),
+    toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)) AS last,
+    count(), countIf(notEmpty(explained_by))
+FROM access
+WHERE tenant = {{tenant:String}} AND patient_id IN {{ids:Array(String)}} AND {_PERIOD}
+GROUP BY actor_id
+ORDER BY last DESC, actor_id
+LIMIT {{limit:UInt32}}"""
+
+HOUR_BY_WEEKDAY: Final = f"""
+SELECT toDayOfWeek(occurred_at, 1, {{timezone:String}}) AS day, toHour(occurred_at, {{timezone:String}}) AS hour, count()
+FROM access
+WHERE tenant = {{tenant:String}} AND actor_id IN {{ids:Array(String)}} AND {_PERIOD}
+GROUP BY day, hour"""
+
+# As projection `by_day` has it, word for word, or it would not be used.
+COUNTS: Final = f"""
+SELECT
+    toString(toDate(occurred_at)), count(), countIf(notEmpty(patient_id)),
+    countIf(notEmpty(patient_id) AND notEmpty(explained_by))
+FROM access
+WHERE tenant = {{tenant:String}} AND {_DAYS}
+GROUP BY toDate(occurred_at)"""
+
+ALERTS: Final = f"""
+SELECT body, if({{order:String}} = 'priority', priority, toFloat64(toUnixTimestamp64Micro(last_seen))) AS rank, id
+FROM alert FINAL
+WHERE tenant = {{tenant:String}} AND {_LAST_SEEN} AND priority >= {{min_priority:Float64}}
+    AND {{severity:String}} IN ('', severity)
+    AND ({{detector:String}} = '' OR has(detectors, {{detector:String}}))
+    AND {{actor:String}} IN ('', actor)
+    AND ({{patient:String}} = '' OR has(patients, {{patient:String}}))
+    AND (rank, id) < ({{before_rank:Float64}}, {{before_id:String}})
+ORDER BY rank DESC, id DESC
+LIMIT {{limit:UInt32}}"""
+
+ALERTS_CHANGED: Final = """
+SELECT lane, sequence, body
+FROM alert FINAL
+WHERE tenant = {tenant:String} AND sequence > transform(lane, {lanes:Array(String)}, {sequences:Array(UInt64)}, 0)
+ORDER BY lane, sequence
+LIMIT {limit:UInt32}"""
+
+ALERT: Final = """
+SELECT
+    body, arrayMap(key -> lower(hex(key)), event_keys), toUnixTimestamp64Micro(first_seen), toUnixTimestamp64Micro(last_seen)
+FROM alert FINAL
+WHERE tenant = {tenant:String} AND id = {id:String}"""
+
+ALERTS_BY_DAY: Final = f"""
+SELECT toString(toDate(last_seen)), count()
+FROM alert FINAL
+WHERE tenant = {{tenant:String}} AND {_LAST_SEEN_DAYS}
+GROUP BY toDate(last_seen)"""
+
+RAW_RECORDS: Final = """
+SELECT partition, offset, raw
+FROM raw_record
+WHERE tenant = {tenant:String} AND (partition, offset) IN {places:Array(Tuple(Int64, Int64))}
+LIMIT 1 BY partition, offset"""
+
+STORED_BEYOND: Final = """
+SELECT offset, ordinal
+FROM access
+WHERE partition = {partition:Int64} AND offset > {offset:Int64} AND offset <= {until:Int64}"""
+
+KNOWN: Final = f"SELECT DISTINCT key FROM access WHERE {_KEYS} AND {_PERIOD}"
+
+KEYS: Final = f"SELECT key FROM access WHERE {_PERIOD}"
+
+VERSIONS: Final = "SELECT tenant, id, max(version) FROM alert WHERE id IN {ids:Array(String)} GROUP BY tenant, id"
+
+LAST_SEQUENCE: Final = "SELECT max(sequence) FROM alert WHERE lane = {lane:String}"
+
+STOP: Final = "KILL QUERY WHERE query_id = {id:String} SYNC"
