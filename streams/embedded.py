@@ -29,7 +29,6 @@ from streams.questions import RemoteQuestions
 from streams.record import DeadLetter, LogRecord
 
 LOCK: Final = "service.lock"
-TRIM_SECONDS: Final = 5.0
 BOOT: Final = "import sys; sys.path[:] = {path!r}; from streams.worker import boot; boot({descriptor})"
 KILL_SECONDS: Final = 15.0  # beyond what the worker was given to stop
 WAKE_SECONDS: Final = 0.01  # appends that follow each other so closely wake the worker once
@@ -61,6 +60,7 @@ class EmbeddedConfig:
     dead_letter_days: int = 90
     ask_seconds: float = 12.0
     stop_seconds: float = 20.0
+    house_seconds: float = 5.0
     connections_max: int = 1_000
 
 
@@ -185,7 +185,7 @@ class Service:
                 await self._trim()
             except sqlite3.Error as error:
                 report("not-trimmed", error)
-            await asyncio.sleep(TRIM_SECONDS)
+            await asyncio.sleep(self._config.house_seconds)
 
     async def _trim(self) -> None:
         now_us = self._clock.now_us()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sqlite3
 import threading
@@ -260,7 +261,8 @@ class LogReader:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open an SQLite file so that what is committed is on disk, and readers and one writer go side by side."""
+    """Open an SQLite file, its owner's alone: what is committed is on disk, readers and one writer go side by side."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")  # each commit reaches the disk before it is acknowledged

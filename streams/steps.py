@@ -158,7 +158,7 @@ class Steps:
             self.flush()
         if self.position > self._checkpointed:
             snapshots = {tenant: pipeline.snapshot() for tenant, pipeline in self._pipelines.items()}
-            self._checkpoints.save(Checkpoint(self.position+1, snapshots))
+            self._checkpoints.save(Checkpoint(self.position, snapshots))
             self._oldest, self._checkpointed = self._checkpointed, self.position
             self._trouble.forget(self.position)
         return self._oldest

@@ -8,7 +8,6 @@ import numpy as np
 
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
-from sentinel.core.event import Action
 
 
 def _say(facts: Facts, i: int) -> Words:
@@ -33,7 +32,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: f.did(Action.BREAK_GLASS) & f.has_patient & ~(f["explained"] > 0),
+    match=lambda f: f.emergency & f.has_patient & ~(f["explained"] > 0),
     p_value=lambda f: np.where(f.has_reason, 3e-3, 3e-4),
     say=_say,
     after_hours=24,

@@ -28,4 +28,5 @@ DETECTOR: Final = Detector(
         "Dossier d'un patient décédé depuis plus de 7 jours ouvert",
         "The record of a patient dead for over 7 days was opened",
     ),
+    group="past",
 )

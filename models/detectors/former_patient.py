@@ -6,6 +6,7 @@ from typing import Final
 
 from models.phrases import rate_of, trait
 from sentinel.core.detector import Card, Detector, Scope
+from sentinel.core.facts.kernel import CARE_GAP_DAYS
 
 DETECTOR: Final = Detector(
     name="former_patient",
@@ -19,13 +20,14 @@ DETECTOR: Final = Detector(
         needs=("Encounter",),
         references=("Practice of French medical information departments",),
     ),
-    match=lambda f: f.unexplained & (f["care_gap_days"] > 180),
+    match=lambda f: f.unexplained & ~(f["care_gap_days"] <= CARE_GAP_DAYS),
     p_value=lambda f: rate_of(f, "care_gap"),
     say=lambda f, i: trait(
         f,
         i,
         "care_gap",
-        "Dossier d'un patient sans prise en charge depuis plus de 180 jours ouvert",
-        "The record of a patient not in care for over 180 days was opened",
+        "Dossier d'un patient sans prise en charge connue depuis 180 jours ouvert",
+        "The record of a patient with no known care for 180 days was opened",
     ),
+    group="past",
 )

@@ -28,4 +28,5 @@ DETECTOR: Final = Detector(
         "Dossier d'une personne vivant à la même adresse ouvert",
         "The record of someone at the same address was opened",
     ),
+    group="kin",
 )

@@ -27,4 +27,5 @@ DETECTOR: Final = Detector(
     p_value=lambda f: daily_tail(f, "deleted"),
     say=lambda f, i: volume(f, i, "deleted", "suppressions", "deletions"),
     evidence=Evidence.DELETED,
+    weight=1.4,
 )

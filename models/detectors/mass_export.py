@@ -27,4 +27,5 @@ DETECTOR: Final = Detector(
     p_value=lambda f: daily_tail(f, "exported"),
     say=lambda f, i: volume(f, i, "exported", "dossiers exportés, imprimés ou partagés", "records exported, printed or shared"),
     evidence=Evidence.EXPORTED,
+    weight=1.4,
 )

@@ -24,4 +24,5 @@ DETECTOR: Final = Detector(
     say=lambda f, i: trait(
         f, i, "street", "Dossier d'une personne de la même rue ouvert", "The record of someone in the same street was opened"
     ),
+    group="kin",
 )

@@ -22,4 +22,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.unexplained & (f["restricted"] > 0),
     p_value=lambda f: rate_of(f, "restricted"),
     say=lambda f, i: trait(f, i, "restricted", "Dossier à accès restreint ouvert", "A restricted record was opened"),
+    group="protected",
 )

@@ -30,4 +30,5 @@ DETECTOR: Final = Detector(
         "Dossier d'une personne du même nom de famille ouvert",
         "The record of someone with the same family name was opened",
     ),
+    group="kin",
 )

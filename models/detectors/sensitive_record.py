@@ -22,4 +22,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.unexplained & (f["sensitive"] > 0),
     p_value=lambda f: rate_of(f, "sensitive"),
     say=lambda f, i: trait(f, i, "sensitive", "Donnée sensible ouverte", "A sensitive part of a record was opened"),
+    group="protected",
 )

@@ -33,6 +33,6 @@ DETECTOR: Final = Detector(
         references=(),
     ),
     match=lambda f: f.by(ActorType.SERVICE) & (f["device_new"] == 1),
-    p_value=lambda f: np.full(len(f.action), 1e-4),
+    p_value=lambda f: np.full(len(f.action), 1e-6),
     say=_say,
 )

@@ -22,4 +22,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.unexplained & (f["vip"] > 0),
     p_value=lambda f: rate_of(f, "vip"),
     say=lambda f, i: trait(f, i, "vip", "Dossier d'une personnalité ouvert", "A public figure's record was opened"),
+    group="protected",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +14,6 @@ from sentinel.core.arrays import grow, grown
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import (
     EVER,
-    FOREVER,
     ActorAlias,
     CareLink,
     ContextRecord,
@@ -28,7 +27,7 @@ from sentinel.core.context import (
     Unit,
     Withdrawn,
 )
-from sentinel.core.explain import LINK_EXPLAINS, role_class
+from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, role_class
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.kernel import FLAG_BITS
 from sentinel.core.facts.state import (
@@ -54,28 +53,51 @@ class Pool:
     rows: Any
     used: int = 0
     by_id: dict[str, list[int]] = field(default_factory=dict)
+    owner: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
+    free: list[int] = field(default_factory=list)  # rows that were withdrawn
 
     def insert(self, id_: str, head: NDArray[np.int64], owner: int, values: tuple[int, ...]) -> None:
         """Put an entry in front of the owner's list."""
-        self.rows = grow(self.rows, self.used + 1, {"next": -1})
+        row = self.free.pop() if self.free else self.used
+        self.used = max(self.used, row + 1)
+        self.rows = grow(self.rows, self.used, {"next": -1})
+        self.owner = grown(self.owner, self.used, 0)
         for column, value in zip(self.rows, (*values, head[owner]), strict=True):
-            column[self.used] = value
-        head[owner] = self.used
+            column[row] = value
+        self.owner[row] = owner
+        head[owner] = row
         if id_:
-            self.by_id.setdefault(id_, []).append(self.used)
-        self.used += 1
+            self.by_id.setdefault(id_, []).append(row)
 
-    def withdraw(self, id_: str) -> None:
-        """Let the entries that came from `id_` hold at no time."""
-        for row in self.by_id.pop(id_, ()):
-            self.rows.start[row], self.rows.end[row] = FOREVER, EVER
+    def withdraw(self, id_: str, head: NDArray[np.int64]) -> set[int]:
+        """Take out the entries that came from `id_`; return whose they were."""
+        rows = self.by_id.pop(id_, [])
+        for row in rows:
+            self._unlink(row, head)
+        self.free += rows
+        return {int(self.owner[row]) for row in rows}
+
+    def entries(self, row: int) -> Iterator[int]:
+        """Yield the rows of a list from `row`, its head, on."""
+        while row >= 0:
+            yield row
+            row = int(self.rows.next[row])
+
+    def _unlink(self, row: int, head: NDArray[np.int64]) -> None:
+        owner = int(self.owner[row])
+        after = int(self.rows.next[row])
+        if head[owner] == row:
+            head[owner] = after
+            return
+        before = next(r for r in self.entries(int(head[owner])) if self.rows.next[r] == row)
+        self.rows.next[before] = after
 
 
 class Person(NamedTuple):
-    """Who a civil identity belongs to."""
+    """Who a civil identity belongs to: a person at work, and the records of them as a patient."""
 
     actor: int
-    patient: int
+    patients: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -150,10 +172,8 @@ class ContextBook:
         pool: PositionPool = self.positions.rows
         holders: dict[int, set[int]] = {}
         for actor in self.declared_actors:
-            row = int(self.actors.position_head[actor])
-            while row >= 0:
+            for row in self.positions.entries(int(self.actors.position_head[actor])):
                 holders.setdefault(int(pool.unit[row]), set()).add(actor)
-                row = int(pool.next[row])
         people = sum(1 for actor in self.declared_actors if self.actors.position_head[actor] >= 0)
         self.units.whole_house[:] = 0
         for unit, who in holders.items():
@@ -186,7 +206,8 @@ class ContextBook:
         role = self.role_codes.code(record.role)
         values = (unit, role, int(role_class(record.role)), record.start, record.end)
         self.positions.insert(record.id, self.actors.position_head, actor, values)
-        until = self.actors.employed_until
+        since, until = self.actors.employed_from, self.actors.employed_until
+        since[actor] = min(since[actor], record.start)
         until[actor] = max(until[actor], record.end)
 
     def _stay(self, record: Stay) -> None:
@@ -212,8 +233,19 @@ class ContextBook:
                 self.unit_codes.alias(alias, unit)
 
     def _withdraw(self, record: Withdrawn) -> None:
-        for pool in (self.positions, self.stays, self.links):
-            pool.withdraw(record.id)
+        for actor in self.positions.withdraw(record.id, self.actors.position_head):
+            held = self.positions.entries(int(self.actors.position_head[actor]))
+            self.actors.employed_until[actor] = max((self.positions.rows.end[row] for row in held), default=EVER)
+        patients = self.stays.withdraw(record.id, self.patients.stay_head)
+        for patient in patients | self.links.withdraw(record.id, self.patients.link_head):
+            self.patients.care_until[patient] = max(self._ends_of_care(patient), default=EVER)
+
+    def _ends_of_care(self, patient: int) -> Iterator[int]:
+        for row in self.stays.entries(int(self.patients.stay_head[patient])):
+            yield int(self.stays.rows.end[row])
+        for row in self.links.entries(int(self.patients.link_head[patient])):
+            if self.links.rows.explanation[row] != ExplanationCode.GENERAL_PRACTITIONER:
+                yield int(self.links.rows.end[row])
 
     def _actor_alias(self, record: ActorAlias) -> None:
         actor = self.actor_codes.code(record.actor_id)
@@ -251,8 +283,9 @@ class ContextBook:
         if not (identity.family and identity.given and identity.birth_date):
             return
         key = f"{identity.family}|{identity.given}|{identity.birth_date}"
-        known = self.people.get(key, Person(NOBODY, NOBODY))
-        person = Person(actor or known.actor, patient or known.patient)
+        known = self.people.get(key, Person(NOBODY, ()))
+        also = (patient,) if patient not in (NOBODY, *known.patients) else ()
+        person = Person(actor or known.actor, (*known.patients, *also))
         self.people[key] = person
-        if person.patient != NOBODY:
-            self.patients.staff_actor[person.patient] = person.actor
+        for record in person.patients:
+            self.patients.staff_actor[record] = person.actor

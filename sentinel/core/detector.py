@@ -62,6 +62,7 @@ class Facts:
     action: NDArray[np.int8]
     actor_type: NDArray[np.int8]
     destination: NDArray[np.int8]
+    emergency: Mask
     has_reason: Mask
     has_patient: Mask
     rates: Mapping[str, float]
@@ -100,6 +101,7 @@ class Facts:
             self.action[indices],
             self.actor_type[indices],
             self.destination[indices],
+            self.emergency[indices],
             self.has_reason[indices],
             self.has_patient[indices],
             self.rates,
@@ -130,7 +132,8 @@ class Detector:
 
     `match` tells, of each event, whether the pattern is there. `p_value` gives, for facts of hits alone,
     how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
-    `weight` scales the evidence that a finding adds to its story. `after_hours`: the finding is made that long
+    `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
+    same, the strongest alone counts. `after_hours`: the finding is made that long
     after its event, if the person has not written in the patient's record since the event.
     """
 
@@ -143,6 +146,7 @@ class Detector:
     p_value: Callable[[Facts], Column]
     say: Callable[[Facts, int], Words]
     weight: float = 1.0
+    group: str = ""
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
 
@@ -152,6 +156,7 @@ class Finding:
     """One observation of a detector or of the model, on one event."""
 
     detector: str
+    group: str
     scope: Scope
     strength: float  # weight x -log10 p
     p_value: float

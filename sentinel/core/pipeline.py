@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from sentinel.core.alert import Alert, Usual
 from sentinel.core.arrays import grow
-from sentinel.core.batch import Assessment, EventBatch
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, Assessment, EventBatch
 from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.budget import Budget
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
-from sentinel.core.event import Action
-from sentinel.core.explain import NAME_OF, TRIED
+from sentinel.core.event import Action, ActorType, Destination
+from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.closing import Baselines
-from sentinel.core.facts.declare import FACTS, INDEX
+from sentinel.core.facts.declare import FACTS, INDEX, METRICS, RATES, SESSION
 from sentinel.core.facts.kernel import DAY_US, HOUR_US, Columns, Tables, hour_end, ordered_pass, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.model import Hours, Model, Surprise
@@ -38,10 +38,15 @@ from sentinel.core.story import EventRef, Stories, Story
 SENSITIVE: Final = frozenset(
     {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
 )
+EMERGENCY: Final = frozenset({"BTG", "EMER"})  # v3-ActReason break the glass; Swiss emergency access
 REFS_KEPT: Final = 64  # notable events kept a person, as evidence
 REFS_DAYS: Final = 3
 PAIR_MEMORY_US: Final = 100 * DAY_US
 MODEL_WEIGHT: Final = 0.7
+_SERVICE: Final = ACTOR_TYPES.index(ActorType.SERVICE)
+_BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
+_OUTWARD: Final = [DESTINATIONS.index(Destination.LINK), DESTINATIONS.index(Destination.REMOVABLE)]
+_ACTS: Final = frozenset({ACTIONS.index(Action.CREATE), ACTIONS.index(Action.UPDATE)})
 _KINDS: Final = {kind: 1 << i for i, kind in enumerate(Evidence)}
 
 
@@ -125,6 +130,7 @@ class Pipeline:
         """Return the state as bytes: restored, it goes on as if it had never stopped."""
         return _SNAPSHOTS.pack(
             {
+                "tenant": self.tenant,
                 "detectors": [detector.name for detector in self.detectors],
                 "tables": [getattr(self, name) for name in _STATE],
                 "model": None if self.model is None else self.model.snapshot(),
@@ -135,15 +141,18 @@ class Pipeline:
         """Become the pipeline whose `snapshot` it is.
 
         Raises:
-            SnapshotError: damaged, made by another version of the code, or with other detectors.
+            SnapshotError: damaged, made by another version of the code, with other detectors, or for another tenant.
         """
         state = _SNAPSHOTS.unpack(snapshot)
+        if state["tenant"] != self.tenant:
+            raise SnapshotError("of another tenant")
         if state["detectors"] != [detector.name for detector in self.detectors] or (self.model is None) != (
             state["model"] is None
         ):
             raise SnapshotError("made with other detectors")
         for name, value in zip(_STATE, state["tables"], strict=True):
             setattr(self, name, value)
+        self.budget = replace(self.budget, per_day=self.per_day)  # the settings decide, not the state
         self._rates = self.baselines.rates()
         if self.model is not None:
             self.model.restore(state["model"])
@@ -155,7 +164,13 @@ class Pipeline:
     def _columns(self, batch: EventBatch) -> Columns:
         """Turn names into codes, and let every code have its row."""
         book = self.book
-        devices = [device or address for device, address in zip(batch.device, batch.client_address, strict=True)]
+        devices = [
+            (address or device) if service else (device or address)
+            for service, device, address in zip(
+                (batch.actor_type == _SERVICE).tolist(), batch.device, batch.client_address, strict=True
+            )
+        ]
+        emergency = np.fromiter((purpose in EMERGENCY for purpose in batch.purpose), np.bool_, len(batch))
         columns = Columns(
             occurred_at=batch.occurred_at,
             hour_bin=self._hour_bins(batch.occurred_at),
@@ -170,6 +185,8 @@ class Pipeline:
             application=book.other_codes.encode(batch.application),
             site=book.other_codes.encode(batch.site),
             records=batch.resource_count,
+            outward=np.isin(batch.destination, _OUTWARD),
+            emergency=emergency | (batch.action == _BREAK_GLASS),
             sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
         )
         book.freshen()
@@ -218,6 +235,7 @@ class Pipeline:
             batch.action[start:stop],
             batch.actor_type[start:stop],
             batch.destination[start:stop],
+            columns.emergency[start:stop],
             np.fromiter(map(bool, batch.reason[start:stop]), np.bool_, stop - start),
             columns.patient[start:stop] != NOBODY,
             self._rates,
@@ -273,6 +291,8 @@ class Pipeline:
                 self.watched.append(Watched(due, detector.name, view.at(np.array([i])), actor, event))
             else:
                 self._found(actor, event, _finding(detector, p_value, words))
+        if int(batch.action[row]) in _ACTS and actor in self.stories.open:
+            self.stories.open[actor].acted_on(event.patient)
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)
@@ -296,6 +316,7 @@ class Pipeline:
         before = int(self.clock.hour[0])
         if before == 0:
             self.clock.hour[0] = self.budget.started = hour
+            self.clock.started[0] = hour * HOUR_US
             return
         self.clock.hour[0] = hour
         self.baselines.close_hour(self.clock)
@@ -354,7 +375,7 @@ class Pipeline:
         if not refs or self.model is None:
             return
         strength = -MODEL_WEIGHT * float(np.log10(max(surprise.p_value, P_MIN)))
-        finding = Finding(self.model.name, Scope.ACTOR, strength, surprise.p_value, surprise_in_words(surprise))
+        finding = Finding(self.model.name, self.model.name, Scope.ACTOR, strength, surprise.p_value, surprise_in_words(surprise))
         self._found(surprise.actor, refs[-1], finding)
 
     def _alerts(self) -> list[Alert]:
@@ -386,7 +407,8 @@ _SNAPSHOTS: Final = Snapshots(
         *(Facts, Finding, Words, Usual, Scope, Evidence),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
         *(tables.PairTable, tables.RoleTable, tables.Clock),
-    )
+    ),
+    columns=(*_STATE, *INDEX, *METRICS, *RATES, *SESSION, *map(str, ACTIONS), *map(str, ExplanationCode), *tables.layout()),
 )
 _EVIDENCE_ACTIONS: Final = {
     Evidence.EXPORTED: (Action.EXPORT, Action.PRINT, Action.SHARE),
@@ -399,7 +421,15 @@ _EVIDENCE_ACTIONS: Final = {
 
 def _finding(detector: Detector, p_value: float, words: Words) -> Finding:
     strength = -detector.weight * float(np.log10(max(p_value, P_MIN)))
-    return Finding(detector.name, detector.scope, strength, float(f"{p_value:.3g}"), words, detector.evidence)
+    return Finding(
+        detector.name,
+        detector.group or detector.name,
+        detector.scope,
+        strength,
+        float(f"{p_value:.3g}"),
+        words,
+        detector.evidence,
+    )
 
 
 def _ref(batch: EventBatch, columns: Columns, row: int, kinds: int) -> EventRef:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol, TypeVar
@@ -27,7 +28,7 @@ def discover(package: str, value: str, kind: type[Plugin]) -> dict[str, Plugin]:
     """Return the plug-ins in `package` and in the entry-point group `sentinel.<last part of package>`, by name.
 
     Raises:
-        RefusedToStartError: one is misnamed, of another kind, or there twice.
+        RefusedToStartError: one is misnamed, of another kind, cannot be imported, or is there twice.
     """
     found: dict[str, Plugin] = {}
     for name, plugin in (*_own(package, value), *_others(f"sentinel.{package.rpartition('.')[2]}")):
@@ -55,11 +56,18 @@ def enabled(found: dict[str, Plugin], names: Iterable[str]) -> list[Plugin]:
 
 def _own(package: str, value: str) -> Iterator[tuple[str, object]]:
     for module in pkgutil.iter_modules(import_module(package).__path__):
-        exported = getattr(import_module(f"{package}.{module.name}"), value, None)
+        exported = getattr(_loaded(module.name, partial(import_module, f"{package}.{module.name}")), value, None)
         if exported is not None:
             yield module.name, exported
 
 
 def _others(group: str) -> Iterator[tuple[str, object]]:
     for point in sorted(entry_points(group=group), key=lambda point: point.name):
-        yield point.name, point.load()
+        yield point.name, _loaded(point.name, point.load)
+
+
+def _loaded(name: str, load: Callable[[], object]) -> object:
+    try:
+        return load()
+    except Exception as error:
+        raise RefusedToStartError(f"plug-in {name}: cannot be imported ({type(error).__name__}: {error})") from error

@@ -1,6 +1,7 @@
 """State as bytes in a format of our own: JSON for the shape, raw arrays behind it. No pickle, no code.
 
-A snapshot carries the shape of every class in it: one made by another version of the code is told, never misread.
+A snapshot carries its digest and the shape of every class in it: damage and another version of the code are told,
+never misread.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC: Final = b"SENTINEL-STATE-1"
+MAGIC: Final = b"SENTINEL-STATE-2"
 _LENGTH_BYTES: Final = 8
+_DIGEST_BYTES: Final = 16
 
 
 class SnapshotError(ValueError):
@@ -29,9 +31,11 @@ class Snapshots:
     """Packs and unpacks values made of the given classes: dataclasses, named tuples and enumerations.
 
     Beside them: None, bool, int, float, str, list, tuple, set, frozenset, dict, deque and numpy arrays.
+    `columns` tells what the columns of arrays mean, in order: arrays of another layout are another version too.
     """
 
     classes: tuple[type[Any], ...]
+    columns: tuple[str, ...] = ()
 
     def pack(self, value: Any) -> bytes:
         """Return `value` as bytes: the same value always gives the same bytes."""
@@ -41,9 +45,8 @@ class Snapshots:
         head = json.dumps(
             {"shape": self._shape(), "arrays": kinds, "value": tree}, ensure_ascii=True, separators=(",", ":")
         ).encode()
-        return b"".join(
-            (MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *(np.ascontiguousarray(a).tobytes() for a in arrays))
-        )
+        body = b"".join((len(head).to_bytes(_LENGTH_BYTES, "little"), head, *(np.ascontiguousarray(a).tobytes() for a in arrays)))
+        return MAGIC + _digest(body) + body
 
     def unpack(self, data: bytes) -> Any:
         """Return the value that `pack` was given.
@@ -51,24 +54,24 @@ class Snapshots:
         Raises:
             SnapshotError: damaged, or made by another version of the code.
         """
-        start = len(MAGIC) + _LENGTH_BYTES
+        start = len(MAGIC) + _DIGEST_BYTES
+        body = memoryview(data)[start:]
         if data[: len(MAGIC)] != MAGIC:
             raise SnapshotError("not a snapshot of this version")
-        body = start + int.from_bytes(data[len(MAGIC) : start], "little")
-        try:
-            head = json.loads(data[start:body])
-            if head["shape"] != self._shape():
-                raise SnapshotError("made by another version of the code")
-            return _Decoder({c.__name__: c for c in self.classes}, _arrays(head["arrays"], data, body)).decode(head["value"])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise error if isinstance(error, SnapshotError) else SnapshotError("damaged") from None
+        if data[len(MAGIC) : start] != _digest(body):
+            raise SnapshotError("damaged")
+        arrays_at = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
+        head = json.loads(bytes(body[_LENGTH_BYTES:arrays_at]))
+        if head["shape"] != self._shape():
+            raise SnapshotError("made by another version of the code")
+        return _Decoder({c.__name__: c for c in self.classes}, _arrays(head["arrays"], body, arrays_at)).decode(head["value"])
 
     def _by_class(self) -> dict[type[Any], str]:
         return {c: c.__name__ for c in self.classes}
 
     def _shape(self) -> str:
-        """Return a digest of the names and fields of all classes."""
-        told = sorted(f"{c.__name__}({','.join(_names(c))})" for c in self.classes)
+        """Return a digest of the names and fields of all classes, and of the columns."""
+        told = [*sorted(f"{c.__name__}({','.join(_names(c))})" for c in self.classes), *self.columns]
         return blake2b("\n".join(told).encode(), digest_size=8).hexdigest()
 
 
@@ -78,15 +81,17 @@ def _names(cls: type[Any]) -> Iterable[str]:
     return tuple(getattr(cls, "_fields", ())) or tuple(getattr(cls, "__members__", ()))
 
 
-def _arrays(kinds: list[tuple[str, list[int]]], data: bytes, at: int) -> list[NDArray[Any]]:
+def _digest(body: bytes | memoryview) -> bytes:
+    return blake2b(body, digest_size=_DIGEST_BYTES, person=b"state").digest()
+
+
+def _arrays(kinds: list[tuple[str, list[int]]], data: memoryview, at: int) -> list[NDArray[Any]]:
     arrays = []
     for kind, shape in kinds:
         dtype = np.dtype(kind)
         count = int(np.prod(shape, dtype=np.int64))
         arrays.append(np.frombuffer(data, dtype, count, at).reshape(shape).copy())
         at += count * dtype.itemsize
-    if at != len(data):
-        raise SnapshotError("damaged")
     return arrays
 
 

@@ -19,6 +19,7 @@ PATIENTS_MAX: Final = 200
 STRENGTH_MAX: Final = 8.0
 NEXT_PATIENT: Final = 0.5  # each further patient adds half as much
 NEXT_FINDING: Final = 0.6
+ACTED: Final = 0.6  # what is left of a finding on a record in which the person wrote
 SEVERITIES: Final = ((12.0, Severity.CRITICAL), (8.0, Severity.HIGH), (5.0, Severity.MEDIUM))
 
 
@@ -43,6 +44,7 @@ class Story:
     slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
     events: dict[str, EventRef] = field(default_factory=dict)  # by key
     changes: int = 0
+    acted: set[int] = field(default_factory=set)  # patients in whose record the person wrote
     raised: bool = False
     score: float = 0.0
 
@@ -68,10 +70,17 @@ class Story:
         self.changes += 1
         self.score = self._score()
 
+    def acted_on(self, patient: int) -> None:
+        """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so."""
+        if patient in self.slots:
+            self.acted.add(patient)
+            self.score = self._score()
+
     def _score(self) -> float:
         """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
         by_slot = [
-            _discounted([min(f.strength, STRENGTH_MAX) for f in slot.values()], NEXT_FINDING if patient == 0 else 1.0)
+            _discounted(_strongest_of_groups(slot.values()), NEXT_FINDING if patient == 0 else 1.0)
+            * (ACTED if patient in self.acted else 1.0)
             for patient, slot in self.slots.items()
         ]
         return _discounted(by_slot, NEXT_PATIENT)
@@ -107,6 +116,13 @@ class Story:
 
 def _discounted(strengths: list[float], factor: float) -> float:
     return sum(strength * factor**rank for rank, strength in enumerate(sorted(strengths, reverse=True)))
+
+
+def _strongest_of_groups(findings: Iterable[Finding]) -> list[float]:
+    best: dict[str, float] = {}
+    for finding in findings:
+        best[finding.group] = max(best.get(finding.group, 0.0), min(finding.strength, STRENGTH_MAX))
+    return list(best.values())
 
 
 def _strongest_of_each(findings: list[Finding]) -> list[Finding]:

@@ -150,7 +150,7 @@ class Console:
                 "before": _cursor(request),
                 "kept": kept,
                 "today": since_midnight["alerts"],
-                "trend": views.trend(kept["days"], today),
+                "trend": views.trend(kept["days"], today, since_midnight["alerts"]),
                 "periods": PERIODS,
                 "orders": ORDERS,
                 "severities": list(reversed(Severity)),

@@ -52,7 +52,7 @@ class Feed:
 
     async def newest(self) -> str:
         """Return the cursor after the newest change; the first time, this walks over all alerts."""
-        while (page := await self._questions.alerts_changed_since(self._tenant, self._newest, limit=PAGE_MAX))["alerts"]:
+        while (page := await self._ask(self._newest, PAGE_MAX))["alerts"]:
             self._newest = page["cursor"]
         return self._newest or ""
 
@@ -79,15 +79,17 @@ class Feed:
         """Ask, or wait for who asked the same since the last change."""
         asked = self._answers.get(cursor)
         if asked is None:
-            asked = self._answers[cursor] = asyncio.create_task(self._ask(cursor))
+            asked = self._answers[cursor] = asyncio.create_task(self._ask(cursor, PAGE))
         try:
             return await asyncio.shield(asked)
         except Exception:
             self._answers.pop(cursor, None)
             raise
 
-    async def _ask(self, cursor: str) -> Answer:
-        return await self._questions.alerts_changed_since(self._tenant, cursor, limit=PAGE)
+    async def _ask(self, cursor: str | None, limit: int) -> Answer:
+        """Ask; a page that does not move the cursor is taken for an empty one, so that no stream turns for ever."""
+        page = await self._questions.alerts_changed_since(self._tenant, cursor, limit=limit)
+        return page if page["cursor"] != cursor else {"alerts": [], "cursor": cursor}
 
     async def _turn(self, generation: int) -> bool:
         """Wait for a change after `generation`; False: none came within a heartbeat."""

@@ -125,6 +125,7 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.chance.often": Words("par hasard, {share} des fois", "by chance, {share} of the time"),
     "alert.ratio": Words("{n} fois l’habitude de cette personne", "{n} times this person’s usual"),
     "alert.ratio.peers": Words("{n} fois l’habitude de la fonction", "{n} times the role’s usual"),
+    "alert.ratio.over": Words("plus de {n}", "over {n}"),
     "alert.unexplained": Words("Aucune raison ordinaire trouvée", "No ordinary reason found"),
     "alert.unexplained.text": Words(
         "Ces raisons ont été cherchées pour chacun des accès ; aucune ne s’applique.",

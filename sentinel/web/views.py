@@ -18,6 +18,7 @@ from sentinel.web.language import Language
 from sentinel.web.texts import Words
 
 Answer = Mapping[str, Any]
+TIMES_MAX: Final = 100
 BAR_LEAST: Final = 0.5  # of 100: what is not nothing is seen
 HEAT_LEVELS: Final = 5
 TIMELINE_TICKS: Final = 200
@@ -148,8 +149,15 @@ def comparison(reason: Answer, t: Language) -> str:
         observed = reason["observed"]
         if _is_number(observed) and _is_number(usual) and usual > 0:
             times = observed / usual
-            return t(key, n=t.number(round(times, 0 if times >= 10 else 1))) if times >= 2 and observed >= 2 else ""
+            return t(key, n=_multiple(times, t)) if times >= 2 and observed >= 2 else ""
     return ""
+
+
+def _multiple(times: float, t: Language) -> str:
+    """Return how many times in words: a share of nothing is not worth its digits."""
+    if times > TIMES_MAX:
+        return t("alert.ratio.over", n=t.number(TIMES_MAX))
+    return t.number(round(times, 0 if times >= 10 else 1))
 
 
 def _is_number(value: Any) -> bool:
@@ -218,9 +226,12 @@ class Column:
     height: float
 
 
-def trend(days: Sequence[Answer], last: date) -> list[Column]:
-    """Return the alerts of the `TREND_DAYS` days up to `last`, the oldest first."""
-    alerts = {row["day"]: row["alerts"] for row in days}
+def trend(days: Sequence[Answer], last: date, alerts_last: int) -> list[Column]:
+    """Return the alerts of the `TREND_DAYS` days up to `last`, the oldest first.
+
+    The store counts days in UTC; the last one is counted apart, from the site's midnight on.
+    """
+    alerts = {row["day"]: row["alerts"] for row in days} | {last.isoformat(): alerts_last}
     shown = [last - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
     counts = [alerts.get(day.isoformat(), 0) for day in shown]
     top = max(counts) or 1

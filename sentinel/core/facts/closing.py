@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, nbdtrik
 
 from sentinel.core.facts.declare import METRICS, RATES
-from sentinel.core.facts.state import HOUR_BINS, SHARE_PRIOR, ActorTable, Clock, RoleTable
+from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, Clock, RoleTable
 
 TAIL: Final = 1e-4
 DECAY_A_DAY: Final = 0.98  # roles forget half in five weeks
@@ -23,6 +23,8 @@ PERSON_WEIGHT_DAYS: Final = 4.0  # days that the role's mean counts for in a per
 MEMORY_DAYS: Final = 20.0  # a person's mean follows their last weeks
 ROLE_DAYS_MIN: Final = 10.0
 SHAPE_MIN, SHAPE_MAX = 0.3, 50.0
+PERSON_ADDS: Final = 0.1  # what is rare for the person alone is at most ten times rarer than for the role
+HOUSE_DAYS: Final = 100.0  # days that the whole house counts for in a role's
 SHARE_PRIOR_VISITS: Final = 50.0
 RATE_PRIOR: Final = dict.fromkeys(RATES, 0.005) | {
     "coworker": 0.01,
@@ -49,6 +51,7 @@ class Baselines:
     role_square: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
     role_visits: Floats = field(default_factory=lambda: np.zeros(32))
     role_unexplained: Floats = field(default_factory=lambda: np.zeros(32))
+    role_counts: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS), COUNT_BINS)))
     role_hours: Floats = field(default_factory=lambda: np.zeros((32, HOUR_BINS)))
 
     def rates(self) -> dict[str, float]:
@@ -72,10 +75,19 @@ class Baselines:
         active: NDArray[np.bool_] = np.any(days, axis=1)
         active[left_out[left_out < n_actors]] = False
         who = np.nonzero(active)[0]
+        self._count_days(actors.role[:n_actors], days)
         self._learn_people(actors, who, days[who])
         self._learn_roles(roles, actors.role[who], days[who].astype(np.float64))
         self._publish(actors, roles, n_actors)
         actors.day_total[:n_actors] = 0.0
+
+    def _count_days(self, role: NDArray[np.int64], days: NDArray[Any]) -> None:
+        """Count all active days, alerts or not: how often a role has as much is a matter of fact."""
+        who = np.nonzero(np.any(days, axis=1))[0]
+        counts = days[who].astype(np.float64)
+        large = 16 + 8 * np.log2(np.maximum(counts, 16.0) / 16)
+        bins = np.where(counts < 16, counts, np.minimum(large, COUNT_BINS - 1)).astype(np.int64)
+        np.add.at(self.role_counts, (role[who][:, None], np.arange(len(METRICS))[None, :], bins), 1.0)
 
     def _forget(self) -> None:
         self.visits *= DECAY_A_DAY
@@ -86,6 +98,7 @@ class Baselines:
             self.role_square,
             self.role_visits,
             self.role_unexplained,
+            self.role_counts,
             self.role_hours,
         ):
             np.multiply(sums, DECAY_A_DAY, out=sums)
@@ -114,6 +127,7 @@ class Baselines:
         events = self.role_hours[:n].sum(axis=1)
         roles.events[:] = events
         roles.hour_share[:] = self.role_hours[:n] / np.maximum(events, 1.0)[:, None]
+        roles.exceed[:] = exceedance(self.role_counts[:n])
         self._publish_limits(actors, n_actors)
 
     def _publish_limits(self, actors: ActorTable, n_actors: int) -> None:
@@ -130,12 +144,28 @@ class Baselines:
         actors.limit[:n_actors] = np.where(known[:, None], limit, np.nan)
 
     def _make_room(self, n_roles: int) -> None:
-        for name in ("role_days", "role_sum", "role_square", "role_visits", "role_unexplained", "role_hours"):
+        for name in ("role_days", "role_sum", "role_square", "role_visits", "role_unexplained", "role_counts", "role_hours"):
             sums = getattr(self, name)
             if len(sums) < n_roles:
                 larger = np.zeros((n_roles, *sums.shape[1:]))
                 larger[: len(sums)] = sums
                 setattr(self, name, larger)
+
+
+def exceedance(counts: Floats) -> Floats:
+    """Return, for (roles, metrics, bins) counts of days, the share of a role's days that reach each bin, in (0, 1].
+
+    A role with few days leans on the whole house; beyond the largest day ever seen, the share falls as the square.
+    """
+    least = np.where(np.arange(COUNT_BINS) < 16, np.arange(COUNT_BINS), 16 * 2.0 ** ((np.arange(COUNT_BINS) - 16) / 8))
+    reached = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    house = reached.sum(axis=0, keepdims=True)
+    house_share = (house + 1.0) / (house[..., :1] + 1.0)
+    share = (reached + HOUSE_DAYS * house_share) / (reached[..., :1] + HOUSE_DAYS)
+    largest = np.where(house > 0, least, 1.0).max(axis=-1, keepdims=True)
+    beyond = np.minimum(1.0, (largest / np.maximum(least, 1.0)) ** 2)
+    exceeded: Floats = np.where(house > 0, share, share * beyond)
+    return exceeded
 
 
 def expected(own_mean: Any, own_days: Any, peers_mean: Any) -> Any:
@@ -152,6 +182,11 @@ def tail(count: Any, own_mean: Any, peers_mean: Any, shape: Any) -> Any:
 
 
 def daily_tail(facts: Any, metric: str) -> Any:
-    """Return, for fact columns, the probability that an ordinary day holds as much of a metric."""
+    """Return, for fact columns, the probability that an ordinary day holds as much of a metric.
+
+    The larger of what the person's law gives and of how often the role's days reached it: whoever is like their
+    peers at their busiest is not unusual.
+    """
     own, peers = facts[f"{metric}_actor"], facts[f"{metric}_peers"]
-    return tail(facts[f"{metric}_24h"], np.where(np.isnan(own), peers, own), peers, facts[f"{metric}_spread"])
+    person = tail(facts[f"{metric}_24h"], np.where(np.isnan(own), peers, own), peers, facts[f"{metric}_spread"])
+    return np.fmax(person, facts[f"{metric}_exceed"] * PERSON_ADDS)

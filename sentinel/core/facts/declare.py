@@ -7,12 +7,13 @@ from typing import Final
 
 from sentinel.core.event import Action
 
-METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens")
+METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens", "disclosed")
 """What is counted for each person over 24 h and compared with their own days and their peers'.
 
 patients: distinct records opened. unexplained: those without an ordinary reason. exported: records
 exported, printed or shared. deleted: deletions. searches: searches. switches: returns to another
 workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
+disclosed: exports to a link that whoever has it can open, or to a removable device.
 """
 
 
@@ -38,6 +39,7 @@ def _metric(name: str) -> tuple[Fact, ...]:
             f"{name}_limit", "count", f"{name} that chance exceeds on one day in 10,000", "fewer than 10 closed days of the role"
         ),
         Fact(f"{name}_spread", "shape", "gamma shape of the role's days: small is uneven", "as the limit"),
+        Fact(f"{name}_exceed", "share", f"share of the role's closed days with as many {name}", "as the limit"),
     )
 
 
@@ -65,10 +67,12 @@ _OTHERS: Final = (
     Fact("restricted", "flag", "restricted, or the patient objected", "never", "Patient.meta.security"),
     Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
     Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
-    Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no stay on file", "Encounter"),
+    Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no care ever on file", "Encounter"),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
-    Fact("dormant_days", "days", "since the account's previous event", "first event"),
+    Fact(
+        "dormant_days", "days", "since the account's previous event, or since it could first have been seen", "new, start unknown"
+    ),
     Fact("hour_share", "share", "of activity at this hour ±1, this person's and peers' together", "under 50 events of the role"),
     Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
     Fact("application_new", "flag", "first use of this application by the person", "under 30 events of the person"),
@@ -85,6 +89,8 @@ _OTHERS: Final = (
 
 FACTS: Final = tuple(fact for name in METRICS for fact in _metric(name)) + _OTHERS
 INDEX: Final = {fact.name: i for i, fact in enumerate(FACTS)}
+
+PER_METRIC: Final = 6  # facts of each metric, in the order of `_metric`
 
 RATES: Final = (
     "coworker",

@@ -16,8 +16,9 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, OUTCOMES
 from sentinel.core.context import EVER, FOREVER, PatientFlag
 from sentinel.core.event import Action, ActorType, Outcome
 from sentinel.core.explain import AFTER_US, BEFORE_US, ExplanationCode, RoleClass
-from sentinel.core.facts.declare import INDEX, METRICS, OPENING, RATES, SESSION
+from sentinel.core.facts.declare import INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
 from sentinel.core.facts.state import (
+    COUNT_BINS,
     RING_HOURS,
     ActorTable,
     Clock,
@@ -33,6 +34,7 @@ from sentinel.core.facts.state import (
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 MINUTE_US: Final = 60_000_000
+CARE_GAP_DAYS: Final = 180.0  # without care for so long, a patient is a former one
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
 ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
@@ -53,7 +55,6 @@ _SEARCH: Final = ACTIONS.index(Action.SEARCH)
 _PRINT: Final = ACTIONS.index(Action.PRINT)
 _DELETE: Final = ACTIONS.index(Action.DELETE)
 _PERMISSION: Final = ACTIONS.index(Action.PERMISSION_CHANGE)
-_BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
 _SUCCESS: Final = OUTCOMES.index(Outcome.SUCCESS)
 _UNKNOWN: Final = OUTCOMES.index(Outcome.UNKNOWN)
 _HUMAN: Final = ACTOR_TYPES.index(ActorType.HUMAN)
@@ -63,7 +64,7 @@ _AFTER: Final = np.array(AFTER_US)
 _VIP, _RESTRICTED = FLAG_BITS[PatientFlag.VIP], FLAG_BITS[PatientFlag.RESTRICTED]
 
 _M: Final = len(METRICS)
-_M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, _M_EMERGENCIES, _M_OPENS = range(_M)
+_M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, _M_EMERGENCIES, _M_OPENS, _M_DISCLOSED = range(_M)
 _R_COWORKER, _R_HOUSEHOLD, _R_NAME, _R_VIP, _R_RESTRICTED, _R_DECEASED, _R_GAP, _R_STREET, _R_SENSITIVE, _R_OWN = range(
     len(RATES)
 )
@@ -124,6 +125,8 @@ class Columns(NamedTuple):
     site: NDArray[np.int64]
     records: NDArray[np.int64]
     sensitive: NDArray[np.bool_]
+    outward: NDArray[np.bool_]  # to an open link or a removable device
+    emergency: NDArray[np.bool_]  # break-glass, as an action or as a purpose
 
 
 class Tables(NamedTuple):
@@ -150,6 +153,14 @@ def _slot(keys: Any, key: int) -> int:
     while keys[i] != 0 and keys[i] != key:
         i = (i + 1) & mask
     return i
+
+
+@njit(cache=True)
+def count_bin(count: float) -> int:
+    """Return the bin of a daily count: 0 to 15 one by one, then eight to a doubling."""
+    if count < 16:
+        return int(count)
+    return min(COUNT_BINS - 1, int(16 + 8 * np.log2(count / 16)))
 
 
 @njit(cache=True)
@@ -273,7 +284,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
         amounts[:] = 0.0
 
         # who: role, unit and position at that time
-        role, role_class, held = c.role[i], 0, False
+        role, role_class, held = int(c.role[i]), 0, False
         mine[0] = c.unit[i]
         n_mine = 1 if c.unit[i] != 0 else 0
         k = a.position_head[actor]
@@ -305,8 +316,11 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
 
         # the account: rest, hours, place, logins
         seen = a.last_seen[actor]
-        if seen > 0:
-            facts[F_DORMANT, i] = max(0.0, (at - seen) / DAY_US)
+        since = seen
+        if seen == 0 and a.employed_from[actor] != FOREVER:
+            since = max(a.employed_from[actor], t.clock.started[0])
+        if since > 0:
+            facts[F_DORMANT, i] = max(0.0, (at - since) / DAY_US)
         a.last_seen[actor] = max(seen, at)
         _turn_ring(a, actor, hour)
         hour_bin = c.hour_bin[i]
@@ -366,7 +380,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             amounts[_M_DELETED] = max(1, c.records[i])
         if _IS_EXPORT[action] and succeeded:
             amounts[_M_EXPORTED] = max(1, c.records[i])
-        if action == _BREAK_GLASS and succeeded:
+            amounts[_M_DISCLOSED] = c.outward[i]
+        if c.emergency[i] and succeeded:
             amounts[_M_EMERGENCIES] = 1.0
         facts[F_SENSITIVE, i] = np.float32(c.sensitive[i])
 
@@ -446,7 +461,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
                 traits[_R_VIP] += facts[F_VIP, i]
                 traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
                 traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
-                traits[_R_GAP] += facts[F_GAP, i] > 180.0
+                traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
                 traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
                 traits[_R_OWN] += own
                 amounts[_M_PATIENTS] = 1.0
@@ -507,12 +522,14 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             total24 = np.float32(0.0)
             for h in range(RING_HOURS):
                 total24 += a.ring[actor, h, m]
-            facts[5 * m, i] = total24
+            facts[PER_METRIC * m, i] = total24
             if a.usual_days[actor] > 0:
-                facts[5 * m + 1, i] = a.usual_mean[actor, m]
-            facts[5 * m + 2, i] = a.peers_mean[actor, m]
-            facts[5 * m + 3, i] = a.limit[actor, m]
-            facts[5 * m + 4, i] = a.spread[actor, m]
+                facts[PER_METRIC * m + 1, i] = a.usual_mean[actor, m]
+            facts[PER_METRIC * m + 2, i] = a.peers_mean[actor, m]
+            facts[PER_METRIC * m + 3, i] = a.limit[actor, m]
+            facts[PER_METRIC * m + 4, i] = a.spread[actor, m]
+            if total24 > 0 and t.roles.events[role] > 0:
+                facts[PER_METRIC * m + 5, i] = t.roles.exceed[role, m, count_bin(float(total24))]
 
         # the hour's vector for the online model
         s = a.session[actor]

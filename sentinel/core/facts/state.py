@@ -13,6 +13,7 @@ from sentinel.core.facts.declare import METRICS, RATES, SESSION
 
 Array = NDArray[Any]
 RING_HOURS: Final = 24
+COUNT_BINS: Final = 64  # of daily counts: 0 to 15 one by one, then eight to a doubling
 HOUR_BINS: Final = 48  # 24 of working days, 24 of week-ends and nights of them
 DEVICES_KEPT: Final = 12
 APPLICATIONS_KEPT: Final = 6
@@ -22,6 +23,7 @@ class ActorTable(NamedTuple):
     """One row a person or service. Times in µs since 1970 UTC, hours since 1970."""
 
     position_head: Array  # first of the person's positions in the pool, -1 none
+    employed_from: Array  # earliest start of a position; FOREVER: none known
     employed_until: Array  # latest end of a position; EVER: none known
     inactive: Array
     is_service: Array
@@ -135,6 +137,7 @@ class RoleTable(NamedTuple):
     share: Array  # of record openings without an ordinary reason
     hour_share: Array  # (48,)
     events: Array  # in closed days
+    exceed: Array  # (metrics, bins) share of closed days with as much, extrapolated beyond the largest
     open_visits: Array
     open_unexplained: Array
     open_hours: Array  # (48,)
@@ -144,12 +147,14 @@ class Clock(NamedTuple):
     """The stream's time: one-element arrays, so that the pass can move them."""
 
     hour: Array  # newest hour seen, since 1970
+    started: Array  # time of the first event, µs
     visits: Array  # record openings in the open hour
     traits: Array  # (RATES,) of the open hour
 
 
 ACTOR_FILLS: Final = {
     "position_head": -1,
+    "employed_from": FOREVER,
     "employed_until": EVER,
     "limit": np.nan,
     "peers_mean": np.nan,
@@ -177,6 +182,7 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
 _ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "share": ((), "f4"),
     "hour_share": ((HOUR_BINS,), "f4"),
+    "exceed": ((_M, COUNT_BINS), "f4"),
     "events": ((), "f4"),
     "open_visits": ((), "f4"),
     "open_unexplained": ((), "f4"),
@@ -230,4 +236,14 @@ def pool(cls: type[Any], rows: int = 256) -> Any:
 
 def clock() -> Clock:
     """Return a clock before its first event."""
-    return Clock(np.zeros(1, np.int64), np.zeros(1, np.float64), np.zeros(len(RATES), np.float64))
+    return Clock(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.float64), np.zeros(len(RATES), np.float64))
+
+
+def layout() -> tuple[str, ...]:
+    """Return what every row of every table is made of: a state of another layout cannot be gone on with."""
+    every = (actors(1), patients(1), roles(1), units(1), pairs(1), *map(pool, (StayPool, LinkPool, PositionPool)))
+    return tuple(
+        f"{type(table).__name__}.{name} {column.dtype} {column.shape[1:]}"
+        for table in every
+        for name, column in zip(table._fields, table, strict=True)
+    )

@@ -33,7 +33,7 @@ const queue = document.getElementById("queue");
 const live = document.getElementById("live");
 const fresh = document.getElementById("fresh");
 let seen = null; // the newest page that was fetched, not yet shown
-let looking = null, lookedAt = 0;
+let looking = false, told = false, lookedAt = 0;
 
 const idsOf = (root) => [...root.querySelectorAll("#queue .row")].map((row) => row.dataset.id);
 
@@ -50,13 +50,17 @@ async function look() {
   else offer(arrived);
 }
 
-// At most one look at a time, and not more often than every LOOK_APART ms, however many alerts come.
-function soon() {
+// At most one look at a time, not more often than every LOOK_APART ms, and one more when told meanwhile.
+async function soon() {
+  told = true;
   if (looking) return;
-  looking = setTimeout(async () => {
+  looking = true;
+  while (told) {
+    await new Promise((wake) => setTimeout(wake, Math.max(200, lookedAt + LOOK_APART - Date.now())));
+    told = false;
     try { await look(); } catch { /* the stream says when the service is back */ }
-    looking = null;
-  }, Math.max(200, lookedAt + LOOK_APART - Date.now()));
+  }
+  looking = false;
 }
 
 function replace(id) {
