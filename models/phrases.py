@@ -14,13 +14,18 @@ def percent(share: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def french(text: str) -> str:
+    """Return a number as French writes it: with a comma."""
+    return text.replace(".", ",")
+
+
 def unexplained_fr_en(facts: Facts, i: int) -> tuple[str, str]:
     """Say how rarely this person opens a record without an ordinary reason."""
     share = facts["unexplained_share"][i]
     if np.isnan(share):
         return "", ""
     return (
-        f" Seules {percent(share)} % des consultations de cette personne sont sans raison ordinaire.",
+        f" Seules {french(percent(share))} % des consultations de cette personne sont sans raison ordinaire.",
         f" Only {percent(share)} % of this person's openings have no ordinary reason.",
     )
 
@@ -32,7 +37,7 @@ def trait(facts: Facts, i: int, rate: str, fr: str, en: str) -> Words:
     return Words(
         observed=1,
         usual=Usual(actor=number(facts, "unexplained_share", i, 3), peers=round(share, 5)),
-        fr=f"{fr} sans raison ordinaire trouvée ; {percent(share)} % des consultations présentent ce lien.{why_fr}",
+        fr=f"{fr} sans raison ordinaire trouvée ; {french(percent(share))} % des consultations présentent ce lien.{why_fr}",
         en=f"{en} with no ordinary reason found; {percent(share)} % of openings have this tie.{why_en}",
     )
 
@@ -49,7 +54,8 @@ def volume(facts: Facts, i: int, metric: str, fr: str, en: str) -> Words:
     return Words(
         observed=observed,
         usual=Usual(own, peers),
-        fr=f"{observed} {fr} en 24 h ; d'ordinaire {told(own)} par jour pour cette personne, {told(peers)} pour ses pairs.",
+        fr=f"{observed} {fr} en 24 h ; d'ordinaire {french(told(own))} par jour pour cette personne, "
+        f"{french(told(peers))} pour ses pairs.",
         en=f"{observed} {en} in 24 h; usually {told(own)} a day for this person, {told(peers)} for peers.",
     )
 

@@ -1,1 +1,5 @@
 """Sentinel: who saw which health record, when, from where and why, and what nothing ordinary explains."""
+
+from sentinel import compiled
+
+compiled.use()

@@ -16,6 +16,7 @@ from typing import Final
 from streams.record import IntakeUnavailableError, Kind, LogRecord
 
 FILE: Final = "intake.sqlite"
+POSITION_MAX: Final = 2**62
 BUSY_SECONDS: Final = 10.0  # another process (`sentinel rejected redrive`) may be writing
 GROUP_RECORDS: Final = 5_000
 TRIM_RECORDS: Final = 10_000  # dropped in one transaction: appends wait no longer than this takes
@@ -199,7 +200,7 @@ class IntakeLog:
 
     def _make_room(self, size: LogSize) -> LogSize:
         """Drop what is processed before its retention is over: better than to refuse what is new."""
-        dropped = _drop(self._db, self._processed, 2**62)
+        dropped = _drop(self._db, self._processed, POSITION_MAX)
         return LogSize(size.records - dropped.records, size.bytes - dropped.bytes, size.last)
 
     def _trim(self, trim: _Trim) -> None:
@@ -227,14 +228,17 @@ class LogReader:
         self._db = connect(folder / FILE)
         self._db.execute("PRAGMA query_only = on")
 
-    def read(self, after: int, records_max: int, bytes_max: int) -> list[Logged]:
-        """Return what follows `after`, in order: at most so many records and, but for a single one, bytes."""
+    def read(self, after: int, upto: int, records_max: int, bytes_max: int) -> list[Logged]:
+        """Return what lies after `after` and not after `upto`, in order.
+
+        At most so many records and, but for a single one, bytes.
+        """
         found: list[Logged] = []
         taken = 0
         rows = self._db.execute(
             "SELECT position, tenant, kind, source, subject, raw, received_us FROM record "
-            "WHERE position > ? ORDER BY position LIMIT ?",
-            (after, records_max),
+            "WHERE position > ? AND position <= ? ORDER BY position LIMIT ?",
+            (after, upto, records_max),
         )
         with closing(rows):
             for position, tenant, kind, source, subject, raw, received_us in rows:

@@ -12,7 +12,7 @@ from streams.sources.contract import Source
 
 if TYPE_CHECKING:
     from sentinel.core.alert import Alert
-    from sentinel.core.batch import Assessment, EventBatch
+    from sentinel.core.batch import Assessment, EventBatch, Int64s
     from sentinel.core.context import ContextRecord
 
 
@@ -59,8 +59,8 @@ class Writer(Protocol):
     def write_raw(self, tenant: str, partition: int, records: Sequence[tuple[int, str, bytes, int]], /) -> None: ...  # noqa: D102
     def write_alerts(self, alerts: Sequence[Alert], /) -> None: ...  # noqa: D102
     def flush(self) -> None: ...  # noqa: D102
-    def stored_beyond(self, partition: int, offset: int, /) -> set[tuple[int, int]]: ...  # noqa: D102
-    def known(self, keys: Sequence[bytes], /) -> set[bytes]: ...  # noqa: D102
+    def stored_beyond(self, partition: int, offset: int, until: int, /) -> set[tuple[int, int]]: ...  # noqa: D102
+    def known(self, keys: Sequence[bytes], occurred_at: Int64s, /) -> set[bytes]: ...  # noqa: D102
 
 
 class Store(Protocol):

@@ -17,12 +17,13 @@ from sentinel.core.event import EventRow
 from streams.checkpoint import Checkpoint, Checkpoints
 from streams.dead_letters import DeadLetters
 from streams.faults import report
-from streams.intake_log import Logged, LogReader
+from streams.intake_log import POSITION_MAX, Logged, LogReader
 from streams.parts import Parts, Pipeline, Processed, WorkerLimits, Writer
 from streams.record import NO_SOURCE, DeadLetter, IntakeUnavailableError, Kind, LogRecord, guarded
 from streams.trouble import Trouble
 
 PARTITION: Final = 0  # the embedded log is one partition
+AHEAD: Final = 1_000_000  # positions asked about at once on the way from a checkpoint
 
 
 @dataclass(slots=True)
@@ -71,7 +72,8 @@ class Steps:
         self._trouble = Trouble(folder)
         self._pipelines: dict[str, Pipeline] = {}
         self._stored: set[tuple[int, int]] = set()
-        self._stored_last = 0
+        self._replayed_to = 0  # what is at or before was perhaps kept before a crash
+        self._stored_to = 0  # and up to here `_stored` tells
         self._checkpointed = self._oldest = 0
         self._has_alerts = False
         self.position = 0
@@ -85,8 +87,14 @@ class Steps:
             for tenant, logged in groupby(self._log.kept_context(), key=lambda logged: logged.record.tenant):
                 self._know(tenant, (one.record for one in logged))
         self._checkpointed = self.position
-        self._stored = self._writer.stored_beyond(PARTITION, self.position)
-        self._stored_last = max((position for position, _ in self._stored), default=0)
+        self._replayed_to = self._log.last()
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Ask the store which of the next events it has, until all are new."""
+        self._stored_to = min(self.position + AHEAD, self._replayed_to)
+        asked = (PARTITION, self.position, self._stored_to)
+        self._stored = self._writer.stored_beyond(*asked) if self._is_replaying else set()
 
     def _restored(self) -> bool:
         for kept in self._checkpoints.kept():
@@ -113,11 +121,9 @@ class Steps:
             SentinelError: the store did not answer.
             Exception: a plug-in or the core failed; the next start of the worker finds on which record.
         """
-        limits = self._limits
-        records_max = self._trouble.records_max(self.position, limits.batch_records)
-        logged = self._log.read(self.position, records_max, limits.batch_bytes)
+        logged = self._next()
         if not logged:
-            return False
+            return self._is_replaying and self._reached(self._stored_to)
         try:
             self._take([one for one in logged if not self._is_set_aside(one)])
         except SentinelError:
@@ -125,9 +131,22 @@ class Steps:
         except Exception:
             self._trouble.note(logged[0].position, logged[-1].position)
             raise
-        self.position = logged[-1].position
-        if self._stored and self.position >= self._stored_last:
-            self._stored.clear()
+        return self._reached(logged[-1].position)
+
+    @property
+    def _is_replaying(self) -> bool:
+        return self.position < self._stored_to
+
+    def _next(self) -> list[Logged]:
+        limits = self._limits
+        upto = self._stored_to if self._is_replaying else POSITION_MAX
+        records_max = self._trouble.records_max(self.position, limits.batch_records)
+        return self._log.read(self.position, upto, records_max, limits.batch_bytes)
+
+    def _reached(self, position: int) -> bool:
+        self.position = position
+        if position == self._stored_to:
+            self._look_ahead()
         return True
 
     def _take(self, logged: list[Logged]) -> None:
@@ -229,9 +248,10 @@ class Steps:
 
         On the way from a checkpoint the store knows the events themselves: those stay.
         """
-        late = np.nonzero(batch.received_at - batch.occurred_at > self._limits.late_seconds * 1_000_000)[0].tolist()
-        known = self._writer.known([batch.key[at] for at in late]) if late else set()
-        again = {at for at in late if batch.key[at] in known and self._place(batch, at) not in self._stored}
+        late = np.nonzero(batch.received_at - batch.occurred_at > self._limits.late_seconds * 1_000_000)[0]
+        keys = [batch.key[at] for at in late.tolist()]
+        known = self._writer.known(keys, batch.occurred_at[late]) if keys else set()
+        again = {at for at in late.tolist() if batch.key[at] in known and self._place(batch, at) not in self._stored}
         self.done.duplicates += len(again)
         return batch.take([at for at in range(len(batch)) if at not in again]) if again else batch
 

@@ -70,9 +70,18 @@ def _fetch(folder: Path) -> None:
 
 def _run(command: list[str], refusal: str) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=FETCH_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=FETCH_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
         raise BrokerError(f"{refusal} ({type(error).__name__})") from None
+    if done.returncode:
+        raise BrokerError(f"{refusal}:\n{done.stdout[-LOG_TAIL_BYTES:].decode(errors='replace')}")
 
 
 class Broker:

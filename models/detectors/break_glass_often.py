@@ -23,7 +23,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["emergencies_24h"] > f["emergencies_limit"]) & (f["emergencies_24h"] >= MINIMUM),
+    match=lambda f: f.emergency & (f["emergencies_24h"] > f["emergencies_limit"]) & (f["emergencies_24h"] >= MINIMUM),
     p_value=lambda f: daily_tail(f, "emergencies"),
     say=lambda f, i: volume(f, i, "emergencies", "accès d'urgence", "emergency accesses"),
     evidence=Evidence.EMERGENCIES,

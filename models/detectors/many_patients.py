@@ -23,7 +23,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["patients_24h"] > f["patients_limit"]) & (f["patients_24h"] >= MINIMUM),
+    match=lambda f: f.has_patient & (f["patients_24h"] > f["patients_limit"]) & (f["patients_24h"] >= MINIMUM),
     p_value=lambda f: daily_tail(f, "patients"),
     say=lambda f, i: volume(f, i, "patients", "patients distincts", "distinct patients"),
     evidence=Evidence.UNEXPLAINED,

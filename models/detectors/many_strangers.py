@@ -23,7 +23,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["unexplained_24h"] > f["unexplained_limit"]) & (f["unexplained_24h"] >= MINIMUM),
+    match=lambda f: f.unexplained & (f["unexplained_24h"] > f["unexplained_limit"]) & (f["unexplained_24h"] >= MINIMUM),
     p_value=lambda f: daily_tail(f, "unexplained"),
     say=lambda f, i: volume(f, i, "unexplained", "patients sans lien de soins", "patients with no relation of care"),
     evidence=Evidence.UNEXPLAINED,

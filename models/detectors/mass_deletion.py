@@ -6,6 +6,7 @@ from typing import Final
 
 from models.phrases import volume
 from sentinel.core.detector import Card, Detector, Evidence, Scope
+from sentinel.core.event import Action
 from sentinel.core.facts.closing import daily_tail
 
 MINIMUM: Final = 10  # deleted in 24 h: below it no count is worth a person's time
@@ -23,7 +24,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["deleted_24h"] > f["deleted_limit"]) & (f["deleted_24h"] >= MINIMUM),
+    match=lambda f: f.did(Action.DELETE) & (f["deleted_24h"] > f["deleted_limit"]) & (f["deleted_24h"] >= MINIMUM),
     p_value=lambda f: daily_tail(f, "deleted"),
     say=lambda f, i: volume(f, i, "deleted", "suppressions", "deletions"),
     evidence=Evidence.DELETED,

@@ -6,6 +6,7 @@ from typing import Final
 
 from models.phrases import volume
 from sentinel.core.detector import Card, Detector, Evidence, Scope
+from sentinel.core.event import Action
 from sentinel.core.facts.closing import daily_tail
 
 MINIMUM: Final = 30  # exported in 24 h: below it no count is worth a person's time
@@ -23,7 +24,11 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["exported_24h"] > f["exported_limit"]) & (f["exported_24h"] >= MINIMUM),
+    match=lambda f: (
+        f.did(Action.EXPORT, Action.PRINT, Action.SHARE)
+        & (f["exported_24h"] > f["exported_limit"])
+        & (f["exported_24h"] >= MINIMUM)
+    ),
     p_value=lambda f: daily_tail(f, "exported"),
     say=lambda f, i: volume(f, i, "exported", "dossiers exportés, imprimés ou partagés", "records exported, printed or shared"),
     evidence=Evidence.EXPORTED,

@@ -6,6 +6,7 @@ from typing import Final
 
 from models.phrases import volume
 from sentinel.core.detector import Card, Detector, Evidence, Scope
+from sentinel.core.event import Action
 from sentinel.core.facts.closing import daily_tail
 
 MINIMUM: Final = 20  # searches in 24 h: below it no count is worth a person's time
@@ -23,7 +24,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: (f["searches_24h"] > f["searches_limit"]) & (f["searches_24h"] >= MINIMUM),
+    match=lambda f: f.did(Action.SEARCH) & (f["searches_24h"] > f["searches_limit"]) & (f["searches_24h"] >= MINIMUM),
     p_value=lambda f: daily_tail(f, "searches"),
     say=lambda f, i: volume(f, i, "searches", "recherches", "searches"),
     evidence=Evidence.SEARCHES,

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.phrases import percent
+from models.phrases import french, percent
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
 from sentinel.core.event import ActorType
@@ -17,7 +17,7 @@ def _say(facts: Facts, i: int) -> Words:
     return Words(
         observed=1,
         usual=Usual(actor=round(share, 4), peers=number(facts, "unexplained_peers", i)),
-        fr=f"Aucun lien de soins trouvé ; {percent(share)} % des consultations de cette personne sont dans ce cas.",
+        fr=f"Aucun lien de soins trouvé ; {french(percent(share))} % des consultations de cette personne sont dans ce cas.",
         en=f"No relation of care found; {percent(share)} % of this person's openings are like this.",
     )
 

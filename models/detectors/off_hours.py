@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from models.phrases import french, percent
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
 
@@ -17,8 +18,8 @@ def _say(facts: Facts, i: int) -> Words:
     return Words(
         share,
         Usual(share, None),
-        f"Heure où cette personne et ses pairs ne travaillent presque jamais ({100 * (share or 0):.2g} % de l'activité).",
-        f"An hour at which this person and their peers hardly ever work ({100 * (share or 0):.2g} % of activity).",
+        f"Heure où cette personne et ses pairs ne travaillent presque jamais ({french(percent(share or 0))} % de l'activité).",
+        f"An hour at which this person and their peers hardly ever work ({percent(share or 0)} % of activity).",
     )
 
 

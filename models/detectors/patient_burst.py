@@ -13,7 +13,7 @@ ACTORS_MIN: Final = 2.0
 
 
 def _say(facts: Facts, i: int) -> Words:
-    people = number(facts, "burst_actors", i)
+    people = number(facts, "burst_actors", i, 0)
     return Words(
         people,
         Usual(None, 0),

@@ -12,7 +12,7 @@ from sentinel.core.event import Action
 
 
 def _say(facts: Facts, i: int) -> Words:
-    hours = number(facts, "privilege_hours", i)
+    hours = number(facts, "privilege_hours", i, 0)
     return Words(
         hours,
         Usual(None, None),

@@ -14,6 +14,7 @@ from sentinel.core.arrays import grow, grown
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import (
     EVER,
+    FOREVER,
     ActorAlias,
     CareLink,
     ContextRecord,
@@ -68,6 +69,14 @@ class Pool:
         head[owner] = row
         if id_:
             self.by_id.setdefault(id_, []).append(row)
+
+    def hand_over(self, head: NDArray[np.int64], old: int, new: int) -> None:
+        """Put the entries of `old` in front of those of `new`."""
+        last = row = int(head[old])
+        while row >= 0:
+            self.owner[row], last, row = new, row, int(self.rows.next[row])
+        if last >= 0:
+            self.rows.next[last], head[new], head[old] = head[new], head[old], -1
 
     def withdraw(self, id_: str, head: NDArray[np.int64]) -> set[int]:
         """Take out the entries that came from `id_`; return whose they were."""
@@ -233,9 +242,7 @@ class ContextBook:
                 self.unit_codes.alias(alias, unit)
 
     def _withdraw(self, record: Withdrawn) -> None:
-        for actor in self.positions.withdraw(record.id, self.actors.position_head):
-            held = self.positions.entries(int(self.actors.position_head[actor]))
-            self.actors.employed_until[actor] = max((self.positions.rows.end[row] for row in held), default=EVER)
+        self._reckon_employment(self.positions.withdraw(record.id, self.actors.position_head))
         patients = self.stays.withdraw(record.id, self.patients.stay_head)
         for patient in patients | self.links.withdraw(record.id, self.patients.link_head):
             self.patients.care_until[patient] = max(self._ends_of_care(patient), default=EVER)
@@ -255,17 +262,41 @@ class ContextBook:
     def _patient_alias(self, record: PatientAlias) -> None:
         patient = self.patient_codes.code(record.patient_id)
         self.make_room()
+        merged = self.patient_codes.find(record.alias)
+        if merged != patient:
+            self.declared_patients.discard(merged)
         self._alias(self.patient_codes, self.declared_patients, (record.alias,), patient)
+
+    def _reckon_employment(self, actors: set[int]) -> None:
+        rows = self.positions.rows
+        for actor in actors:
+            held = list(self.positions.entries(int(self.actors.position_head[actor])))
+            self.actors.employed_from[actor] = min((rows.start[row] for row in held), default=FOREVER)
+            self.actors.employed_until[actor] = max((rows.end[row] for row in held), default=EVER)
 
     def _in_care(self, patient: int, until: int) -> None:
         care = self.patients.care_until
         care[patient] = max(care[patient], until)
 
     def _alias(self, codes: Codes, declared: set[int], aliases: Iterable[str], code: int) -> None:
-        """Let `aliases` mean `code`, taking over those that only events had used so far."""
+        """Let `aliases` mean `code`, taking over those that nobody was declared under, with what was told of them."""
         for alias in aliases:
-            if alias and codes.find(alias) not in declared:
+            other = codes.find(alias)
+            if alias and other not in declared:
                 codes.alias(alias, code)
+                if other != NOBODY:
+                    self._hand_over(codes, other, code)
+
+    def _hand_over(self, codes: Codes, old: int, new: int) -> None:
+        """Give what was told of one code to another."""
+        if codes is self.actor_codes:
+            self.positions.hand_over(self.actors.position_head, old, new)
+            self.links.rows.actor[self.links.rows.actor == old] = new
+            self._reckon_employment({new})
+        else:
+            self.stays.hand_over(self.patients.stay_head, old, new)
+            self.links.hand_over(self.patients.link_head, old, new)
+            self._in_care(new, int(self.patients.care_until[old]))
 
     def _describe(self, identity: Identity, table: ActorTable | PatientTable, code: int) -> None:
         family = self.trait_codes.code(f"f:{identity.family}") if identity.family else NOBODY

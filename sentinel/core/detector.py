@@ -123,7 +123,7 @@ def number(facts: Facts, name: str, i: int, digits: int = 1) -> float | None:
     value = float(facts[name][i])
     if np.isnan(value):
         return None
-    return int(value) if value == int(value) else round(value, digits)
+    return int(value) if value == int(value) else (round(value, digits) if digits else round(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, Assessment, 
 from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.budget import Budget
 from sentinel.core.codes import NOBODY, Codes
-from sentinel.core.context import ContextRecord
+from sentinel.core.context import FOREVER, ContextRecord
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import Action, ActorType, Destination
@@ -164,6 +164,7 @@ class Pipeline:
     def _columns(self, batch: EventBatch) -> Columns:
         """Turn names into codes, and let every code have its row."""
         book = self.book
+        occurred_at = _plausible(batch)
         devices = [
             (address or device) if service else (device or address)
             for service, device, address in zip(
@@ -172,8 +173,8 @@ class Pipeline:
         ]
         emergency = np.fromiter((purpose in EMERGENCY for purpose in batch.purpose), np.bool_, len(batch))
         columns = Columns(
-            occurred_at=batch.occurred_at,
-            hour_bin=self._hour_bins(batch.occurred_at),
+            occurred_at=occurred_at,
+            hour_bin=self._hour_bins(occurred_at),
             action=batch.action,
             outcome=batch.outcome,
             actor_type=batch.actor_type,
@@ -417,6 +418,12 @@ _EVIDENCE_ACTIONS: Final = {
     Evidence.EMERGENCIES: (Action.BREAK_GLASS,),
     Evidence.LOGINS: (Action.LOGIN_FAILED,),
 }
+
+
+def _plausible(batch: EventBatch) -> NDArray[np.int64]:
+    """Return when events occurred, at most a day after they were received: one wrong clock must not move all others' time."""
+    latest = np.where(batch.received_at > 0, batch.received_at + DAY_US, FOREVER)
+    return np.minimum(batch.occurred_at, latest)
 
 
 def _finding(detector: Detector, p_value: float, words: Words) -> Finding:

@@ -118,7 +118,8 @@ class Questions:
         A cursor only grows: a change is told once, whatever is written meanwhile.
         """
         seen = _lanes(cursor)
-        asked = {"tenant": tenant, "lanes": ["", *seen], "sequences": [0, *seen.values()], "limit": _bounded(limit)}
+        known = {"": 0, **seen}  # the engine takes the first of equal lanes, and no empty list
+        asked = {"tenant": tenant, "lanes": list(known), "sequences": list(known.values()), "limit": _bounded(limit)}
         rows = self._rows(sql.ALERTS_CHANGED, asked)
         seen.update({lane: sequence for lane, sequence, _ in rows})
         return AlertChanges([msgspec.json.decode(body) for _, _, body in rows], urlencode(seen))

@@ -128,3 +128,7 @@ VERSIONS: Final = "SELECT tenant, id, max(version) FROM alert WHERE id IN {ids:A
 LAST_SEQUENCE: Final = "SELECT max(sequence) FROM alert WHERE lane = {lane:String}"
 
 STOP: Final = "KILL QUERY WHERE query_id = {id:String} SYNC"
+
+PARTS: Final = "SELECT table, name, level FROM system.parts WHERE active AND database = currentDatabase()"
+
+CHECK_SETTINGS: Final = "SETTINGS check_query_single_value_result = 1"

@@ -20,6 +20,7 @@ from sentinel.store.client import insert, is_embedded
 from sentinel.store.columns import access_rows, alert_rows, raw_rows, table_of
 from sentinel.store.errors import without_data
 from sentinel.store.known import KnownKeys
+from sentinel.store.parts import Parts
 
 OFFSET_MAX: Final = 2**63 - 1
 
@@ -52,6 +53,8 @@ class Writer:
         self._alerts: dict[tuple[str, str], Alert] = {}
         self._inserts: deque[Insert] = deque()
         self._known = KnownKeys(self._keys_of)
+        with without_data("say what is stored"):
+            self._parts = Parts(client) if is_embedded(client) else None
         [(last,)] = self._rows(sql.LAST_SEQUENCE, lane=lane)
         self._sequence = int(last)
 
@@ -127,6 +130,8 @@ class Writer:
         insert_.tried = True
         if insert_.rows.num_rows:
             insert(self._client, insert_.table, insert_.rows, insert_.query_id)
+        if self._parts:
+            self._parts.check()
 
     def _missing(self, insert_: Insert) -> pa.Table:
         """Return what a failed insert did not store: it may have torn between months, or only its answer was lost."""

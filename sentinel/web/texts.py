@@ -128,8 +128,8 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.ratio.over": Words("plus de {n}", "over {n}"),
     "alert.unexplained": Words("Aucune raison ordinaire trouvée", "No ordinary reason found"),
     "alert.unexplained.text": Words(
-        "Ces raisons ont été cherchées pour chacun des accès ; aucune ne s’applique.",
-        "These reasons were looked for, for each of the accesses; none applies.",
+        "Ces raisons ont été cherchées pour chaque accès inexpliqué ; aucune ne s’applique.",
+        "These reasons were looked for, for each unexplained access; none applies.",
     ),
     "alert.unexplained.empty": Words(
         "Aucune raison n’a été cherchée : l’alerte ne tient pas à un dossier patient, ou le contexte de soins manque.",

@@ -29,25 +29,28 @@ def free_port() -> int:
 class Running:
     """One embedded service on a folder; may be started again on the same folder and port."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.folder, self.options = folder, {"port": free_port(), **options}
+    def __init__(self, folder: Path, program: str = "tests.service.counting_service", **options: Any) -> None:
+        self.folder, self.program, self.options = folder, program, {"port": free_port(), **options}
         self.url = f"http://127.0.0.1:{self.options['port']}"
         self.process: subprocess.Popen[str] | None = None
         self.errors = folder / "stderr.txt"
 
     def start(self) -> None:
+        """Start, without waiting."""
         with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.service.counting_service", str(self.folder), json.dumps(self.options)],
-                stdout=subprocess.DEVNULL,
+                [sys.executable, "-m", self.program, str(self.folder), json.dumps(self.options)],
+                stdout=errors,
                 stderr=errors,
                 cwd=ROOT,
             )
 
     def wait_ready(self) -> None:
+        """Wait until all works."""
         self.wait(lambda told: told["status"] == "ok")
 
     def wait(self, until, seconds: float = READY_SECONDS) -> dict[str, Any]:
+        """Wait until `/readyz` tells what is wanted."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process is None or self.process.poll() is None, self.errors.read_text()[-2000:]
@@ -58,15 +61,18 @@ class Running:
         raise AssertionError(f"not ready: {self.health()}; {self.errors.read_text()[-2000:]}")
 
     def health(self) -> dict[str, Any] | None:
+        """Return what `/readyz` tells; None: nobody listens."""
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5).json()
         except httpx.TransportError:
             return None
 
     def wait_processed(self) -> None:
+        """Wait until nothing waits in the log."""
         self.wait(lambda told: told["status"] == "ok" and told["lag_records"] == 0)
 
     def worker_pid(self) -> int | None:
+        """Return the worker's process id; None: there is none now."""
         pid = self.process.pid
         try:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -75,15 +81,18 @@ class Running:
         return int(children[0]) if children else None
 
     def kill(self) -> None:
+        """Kill the service; its worker goes with it."""
         self.process.kill()
         self.process.wait()
 
     def kill_worker(self) -> None:
+        """Kill the worker alone."""
         pid = self.worker_pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> int:
+        """Ask the service to stop, as Ctrl-C does; return its exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=60)
 

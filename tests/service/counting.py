@@ -25,6 +25,8 @@ EACH = 10
 
 @dataclass
 class Processed:
+    """What became of a batch."""
+
     kept: EventBatch
     assessment: Assessment
     alerts: list[Alert]
@@ -41,11 +43,13 @@ class CountingPipeline:
         self.names: dict[str, str] = {}
 
     def know(self, records: Iterable[ContextRecord]) -> None:
+        """Learn names."""
         for record in records:
             if isinstance(record, StaffMember):
                 self.names[record.actor_id] = record.name
 
     def process(self, batch: EventBatch) -> Processed:
+        """Count."""
         keys = [key.hex() for key in batch.key]
         fresh = [at for at, key in enumerate(keys) if key not in self.seen and not self.seen.setdefault(key, None)]
         kept = batch.take(fresh)
@@ -83,11 +87,13 @@ class CountingPipeline:
         )
 
     def snapshot(self) -> bytes:
+        """Return the counts."""
         return json.dumps(
             {"version": VERSION, "seen": list(self.seen), "counts": self.counts, "events": self.events, "names": self.names}
         ).encode()
 
     def restore(self, snapshot: bytes) -> None:
+        """Take counts over."""
         state = json.loads(snapshot)
         if state["version"] != VERSION:
             raise ValueError("another version")
@@ -109,11 +115,13 @@ class ChdbStore:
         self.writer = Writer(self._connections.writer)
 
     def questions(self) -> object:
+        """Return the named questions on a client of their own."""
         from sentinel.store.questions import Questions
 
         return Questions(self._connections.reader())
 
     def close(self) -> None:
+        """Close all clients."""
         self._connections.close()
 
 

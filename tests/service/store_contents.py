@@ -1,4 +1,4 @@
-"""Prints what the store in a folder holds, as JSON: `store_contents.py FOLDER`. A process of its own: chDB is one a path."""
+"""Prints what the store in a folder holds, as JSON: `store_contents FOLDER`. A process of its own: chDB is one a path."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from tests.service import counting
 
 def main() -> None:
     store = counting.ChdbStore(Path(sys.argv[1]))
-    client = store.questions()._client
-    rows = client.query("SELECT id, lower(hex(key)), offset, ordinal, detectors FROM access").result_rows
-    alerts = client.query("SELECT body FROM alert FINAL ORDER BY id").result_rows
-    raw = client.query("SELECT offset FROM raw_record FINAL").result_rows
-    told = {"rows": [list(row) for row in rows], "alerts": [body for (body,) in alerts], "raw": [offset for (offset,) in raw]}
+    questions = store.questions()
+    rows = questions._client.query("SELECT id, offset, ordinal FROM access").result_rows
+    raw = questions._client.query("SELECT DISTINCT offset FROM raw_record").result_rows
+    alerts, before = [], None
+    while True:
+        page = questions.alerts("default", order="time", limit=1_000, before=before)
+        alerts += page.alerts
+        before = page.next
+        if before is None:
+            break
+    told = {"rows": [list(row) for row in rows], "raw": [offset for (offset,) in raw], "alerts": alerts}
     json.dump(told, sys.stdout)
     store.close()
 

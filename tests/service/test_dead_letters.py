@@ -67,7 +67,7 @@ def test_redriving_moves_what_can_be_read_now(dead, tmp_path):
     log = IntakeLog(tmp_path, LogBounds())
     assert redrive(dead.list(), dead, log, {"lines": lines(b"good")}, list) == Redriven(moved=1, refused=1)
     log.close()
-    assert [one.record for one in LogReader(tmp_path).read(0, 10, 1_000)] == [dead.show(good).letter.record]
+    assert [one.record for one in LogReader(tmp_path).read(0, 99, 10, 1_000)] == [dead.show(good).letter.record]
     assert dead.show(good).status is Status.REDRIVEN
     assert (dead.show(bad).status, dead.show(bad).letter.code) == (Status.REJECTED, RejectionCode.MISSING_FIELD)
     assert dead.counts() == {Status.REJECTED: 1, Status.REDRIVEN: 1}

@@ -16,6 +16,7 @@ from streams.intake_log import FILE, IntakeLog, LogBounds, LogReader
 from streams.record import IntakeUnavailableError, Kind, LogRecord
 
 FAR = 2**60
+ROOT = Path(__file__).parents[2]
 
 
 def event(text: str = "{}", received_us: int = 0, tenant: str = "t") -> LogRecord:
@@ -37,7 +38,7 @@ def test_positions_grow_from_one_in_the_order_of_appends(log, tmp_path):
     """Each record has the next position, and is read back as it was."""
     assert list(log.append([event("a"), event("b")]).result()) == [1, 2]
     assert list(log.append([context("s", "c", 7)]).result()) == [3]
-    found = LogReader(tmp_path).read(1, 10, 10**6)
+    found = LogReader(tmp_path).read(1, FAR, 10, 10**6)
     assert [(one.position, one.record) for one in found] == [(2, event("b")), (3, context("s", "c", 7))]
 
 
@@ -51,7 +52,7 @@ def test_whatever_bytes_come_are_read_back(tmp_path_factory, bodies):
     for done in [log.append(some) for some in records]:
         done.result()
     log.close()
-    found = LogReader(folder).read(0, 1_000, 10**9)
+    found = LogReader(folder).read(0, FAR, 1_000, 10**9)
     assert [one.record for one in found] == [record for some in records for record in some]
 
 
@@ -72,19 +73,20 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path):
         "print(log.append([LogRecord('t', Kind.EVENT, 's', b'kept', 0)]).result(), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, cwd=Path(__file__).parents[2])
+    child = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=False, cwd=ROOT)
     assert child.stdout == b"range(1, 2)\n"
-    assert [one.record.raw for one in LogReader(tmp_path).read(0, 10, 10**6)] == [b"kept"]
+    assert [one.record.raw for one in LogReader(tmp_path).read(0, FAR, 10, 10**6)] == [b"kept"]
 
 
 def test_a_read_is_bounded_in_records_and_bytes_but_never_empty(log, tmp_path):
     """One record larger than the bound is read alone."""
     log.append([event("x" * 100), event("y" * 100), event("z")]).result()
     reader = LogReader(tmp_path)
-    assert len(reader.read(0, 2, 10**6)) == 2
-    assert len(reader.read(0, 10, 150)) == 1
-    assert len(reader.read(0, 10, 1)) == 1
-    assert reader.read(3, 10, 10**6) == []
+    assert len(reader.read(0, FAR, 2, 10**6)) == 2
+    assert len(reader.read(0, FAR, 10, 150)) == 1
+    assert len(reader.read(0, FAR, 10, 1)) == 1
+    assert reader.read(3, FAR, 10, 10**6) == reader.read(0, 0, 10, 10**6) == []
+    assert [one.position for one in reader.read(1, 2, 10, 10**6)] == [2]
 
 
 def test_a_full_log_refuses_and_says_when_to_come_back(tmp_path):
@@ -113,7 +115,7 @@ def test_a_full_log_makes_room_of_what_is_processed_before_its_time(tmp_path):
     log.append([event()] * 4).result()
     assert log.trim(3, 0).result() == 0
     assert list(log.append([event()] * 3).result()) == [5, 6, 7]
-    assert [one.position for one in LogReader(tmp_path).read(0, 10, 10**6)] == [4, 5, 6, 7]
+    assert [one.position for one in LogReader(tmp_path).read(0, FAR, 10, 10**6)] == [4, 5, 6, 7]
     log.close()
 
 
@@ -133,7 +135,7 @@ def test_only_what_is_old_and_processed_is_trimmed(log, tmp_path):
     """Both the position and the time of reception must be behind."""
     log.append([event(received_us=10), event(received_us=20), event(received_us=30)]).result()
     assert log.trim(2, 20).result() == 1
-    assert [one.position for one in LogReader(tmp_path).read(0, 10, 10**6)] == [2, 3]
+    assert [one.position for one in LogReader(tmp_path).read(0, FAR, 10, 10**6)] == [2, 3]
 
 
 def test_the_newest_context_of_each_subject_outlives_the_log(log, tmp_path):

@@ -5,99 +5,29 @@ from __future__ import annotations
 import json
 import os
 import random
-import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from itertools import chain
 
-import httpx
 import pytest
 
+from sentinel.core.batch import Provenance, batch_of
+from tests.service import counting
+from tests.service.feeding import Delivery, Feeder, small_events
+
 KILLS = int(os.environ.get("SENTINEL_KILLS", "50"))
-ACTORS = 12
+FAST = {"checkpoint_seconds": 1.0, "flush_seconds": 0.2, "batch_records": 50}
+SETTINGS = {"budget": 5.0}
 
 
-class Feeder(threading.Thread):
-    """Sends batches, each until it is acknowledged, some twice; notes what was acknowledged and in which order."""
-
-    def __init__(self, url: str, seed: int) -> None:
-        super().__init__(daemon=True)
-        self.url, self.random = url, random.Random(seed)
-        self.acknowledged: list[tuple[str, bytes]] = []
-        self.done = threading.Event()
-        self.start_time = datetime.now(UTC)
-        self.made = 0
-
-    def run(self) -> None:
-        with httpx.Client(timeout=10) as client:
-            while not self.done.is_set():
-                self.deliver(client, *self.next())
-                if self.acknowledged and self.random.random() < 0.1:
-                    self.deliver(client, *self.random.choice(self.acknowledged[-40:]))
-                time.sleep(0.02)
-
-    def next(self) -> tuple[str, bytes]:
-        if self.random.random() < 0.05:
-            who = f"a{self.random.randrange(ACTORS)}"
-            name = [{"family": f"Name{self.made}"}]
-            return f"/fhir/Practitioner/{who}", json.dumps({"resourceType": "Practitioner", "id": who, "name": name}).encode()
-        return "/v1/events", b"\n".join(json.dumps(self.event()).encode() for _ in range(self.random.randrange(1, 20)))
-
-    def event(self) -> dict[str, str]:
-        self.made += 1
-        late = timedelta(days=2) if self.random.random() < 0.02 else timedelta()
-        at = self.start_time + timedelta(milliseconds=self.made) - late
-        who = f"a{self.random.randrange(ACTORS)}"
-        return {"id": f"e{self.made}", "occurred_at": at.isoformat(), "action": "read", "actor_id": who, "patient_id": "p1"}
-
-    def deliver(self, client: httpx.Client, path: str, body: bytes) -> None:
-        kind = "application/x-ndjson" if path == "/v1/events" else "application/fhir+json"
-        while True:
-            try:
-                method = "POST" if path == "/v1/events" else "PUT"
-                answer = client.request(method, self.url + path, content=body, headers={"Content-Type": kind})
-                assert answer.status_code in {200, 202, 503}, answer.text
-                if answer.status_code != 503:
-                    self.acknowledged.append((path, body))
-                    return
-            except httpx.TransportError:
-                pass
-            if self.done.is_set():
-                return
-            time.sleep(0.02)
-
-
-def undisturbed(acknowledged: list[tuple[str, bytes]]) -> tuple[list[str], list[str]]:
-    """Return the event ids and the alerts of a pipeline that nobody killed."""
-    from sentinel.core.batch import Provenance, batch_of
-    from streams.context.fhir import decode
-    from tests.service import counting
-
-    pipeline = counting.CountingPipeline("default")
-    source = counting.sources()["sentinel_json"]
-    ids: dict[str, None] = {}
-    alerts: dict[str, str] = {}
-    for path, body in acknowledged:
-        if path != "/v1/events":
-            pipeline.know(decode(body))
-            continue
-        rows = source.decode(body.split(b"\n")).rows
-        ids.update(dict.fromkeys(row.id for row in rows))
-        for alert in pipeline.process(batch_of("default", rows, Provenance("sentinel_json"))).alerts:
-            alerts[alert.id] = alert.to_json()
-    return list(ids), [alerts[id_] for id_ in sorted(alerts)]
-
-
-@pytest.mark.timeout(900)
-def test_nothing_acknowledged_is_lost_and_nothing_is_kept_twice(running):
-    """Kills of the whole service or of its worker alone, while starting or fed, leave the store of an undisturbed run."""
+def killed_at_random(service, feeder: Feeder, kills: int) -> None:
+    """Kill the service, sometimes only its worker, while it starts or is fed; then let it finish in calm."""
     chance = random.Random(20260301)
-    service = running(worker={"checkpoint_seconds": 0.7, "flush_seconds": 0.2, "batch_records": 50})
-    feeder = Feeder(service.url, seed=7)
     service.start()
     feeder.start()
-    for _ in range(KILLS):
-        if chance.random() < 0.7:
+    for _ in range(kills):
+        if chance.random() < 0.6:
             service.wait_ready()
         time.sleep(chance.uniform(0, 1.2))
         if chance.random() < 0.3:
@@ -106,16 +36,78 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_kept_twice(running):
             service.kill()
             service.start()
     service.wait_ready()
-    feeder.done.set()
-    feeder.join()
-    service.wait_processed()
-    assert service.stop() == 0
 
-    ids, alerts = undisturbed(feeder.acknowledged)
+
+def undisturbed(acknowledged: list[Delivery], pipeline, source) -> tuple[list[str], dict[str, dict]]:
+    """Return the event ids and the alerts of a pipeline that nobody killed."""
+    decode = counting.context_decoder()
+    ids: dict[str, None] = {}
+    alerts = {}
+    for delivery in acknowledged:
+        if not delivery.path.startswith("/v1/"):
+            pipeline.know(decode(delivery.body))
+            continue
+        rows = source.decode(delivery.body.split(b"\n")).rows
+        ids.update(dict.fromkeys(row.id for row in rows))
+        for alert in pipeline.process(batch_of("default", rows, Provenance(source.name))).alerts:
+            alerts[alert.id] = alert.to_dict()
+    return list(ids), json.loads(json.dumps(alerts))
+
+
+def check(service, feeder: Feeder, expected: tuple[list[str], dict[str, dict]]) -> None:
+    """Compare what is kept with what an undisturbed run would have kept."""
+    ids, alerts = expected
     kept = service.contents()
+    places = Counter((offset, ordinal) for _, offset, ordinal in kept["rows"])
     counted = Counter(id_ for id_, *_ in kept["rows"])
     assert not set(ids) - counted.keys(), "lost"
-    assert not [id_ for id_, times in counted.items() if times > 1], "kept twice"
-    assert len(kept["rows"]) == len(ids)
-    assert kept["alerts"] == alerts
-    assert {offset for _, _, offset, *_ in kept["rows"]} <= set(kept["raw"])
+    assert not counted.keys() - set(ids), "invented"
+    assert max(places.values()) == 1, "kept twice"
+    assert {offset for _, offset, _ in kept["rows"]} <= set(kept["raw"])
+    assert {alert["id"]: alert for alert in kept["alerts"]} == alerts
+    assert alerts, "a run without alerts shows nothing"
+
+
+@pytest.mark.timeout(900)
+def test_small_events_and_a_small_pipeline(running):
+    """A few kills, quickly: the machinery around the core."""
+    service = running(worker=FAST)
+    feeder = Feeder(service.url, small_events(random.Random(7)), 0.02)
+    killed_at_random(service, feeder, min(KILLS, 5))
+    feeder.stopped.set()
+    feeder.join()
+    service.wait_processed()
+    assert (service.stop(), feeder.failure) == (0, "")
+    expected = undisturbed(feeder.acknowledged, counting.CountingPipeline("default"), counting.sources()["sentinel_json"])
+    check(service, feeder, expected)
+    assert len(service.contents()["rows"]) == len(expected[0])
+
+
+def a_hospital() -> Iterator[Delivery]:
+    """Yield a small hospital's context and then its AuditEvents, misuse among them."""
+    from models.hospital import Hospital, HospitalSettings
+    from sentinel.demo import batches, bundle
+
+    hospital = Hospital(HospitalSettings(seed=3, staff=40, days=8))
+    for some in batches(chain.from_iterable(hospital.context().values()), 500):
+        yield Delivery("/fhir", bundle(some))
+    for some in batches(hospital.events(), 25):
+        yield Delivery("/v1/events?format=fhir_auditevent", b"\n".join(event.resource for event in some))
+
+
+@pytest.mark.timeout(900)
+def test_a_hospital_and_the_real_core(running):
+    """All of `sentinel serve` under kills, fed by the simulated hospital."""
+    from sentinel import assembly
+    from sentinel.settings import Settings
+
+    deliveries = list(a_hospital())
+    service = running(program="tests.service.real_service", worker=FAST, settings=SETTINGS)
+    feeder = Feeder(service.url, iter(deliveries), 0.1)
+    killed_at_random(service, feeder, KILLS)
+    feeder.pause_seconds = 0
+    feeder.join()
+    service.wait_processed()
+    assert (service.stop(), feeder.failure) == (0, "")
+    pipeline = assembly.pipeline(Settings(**SETTINGS), "default")
+    check(service, feeder, undisturbed(feeder.acknowledged, pipeline, assembly.source("fhir_auditevent")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import streams.steps
 from sentinel.core.alert import Alert
-from sentinel.core.batch import Assessment, EventBatch
+from sentinel.core.batch import Assessment, EventBatch, Int64s
 from sentinel.core.errors import RejectionCode, SentinelError
 from sentinel.core.event import microseconds
 from streams.checkpoint import CURRENT, PREVIOUS
 from streams.dead_letters import DeadLetters
-from streams.intake_log import IntakeLog, LogBounds
+from streams.intake_log import IntakeLog, LogBounds, LogReader
 from streams.parts import Parts, WorkerLimits
 from streams.record import Kind, LogRecord
 from streams.steps import Steps
@@ -78,13 +80,14 @@ class MemoryStore:
             keep()
         self.waiting.clear()
 
-    def stored_beyond(self, partition: int, offset: int) -> set[tuple[int, int]]:
-        """Return the places of rows after `offset`."""
+    def stored_beyond(self, partition: int, offset: int, until: int) -> set[tuple[int, int]]:
+        """Return the places of rows after `offset`, up to `until`."""
         assert partition == 0
-        return {place for place in self.rows if place[0] > offset}
+        return {place for place in self.rows if offset < place[0] <= until}
 
-    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+    def known(self, keys: Sequence[bytes], occurred_at: Int64s) -> set[bytes]:
         """Return which are kept."""
+        assert len(keys) == len(occurred_at)
         self._answer()
         return self.keys.keys() & set(keys)
 
@@ -162,7 +165,7 @@ def bench(tmp_path):
 def calm(folder: Path, bench: Bench) -> MemoryStore:
     """Return what a store holds after the same log without any crash."""
     other = Bench(folder, bench.pipeline)
-    other.log.append([one.record for one in bench.start()._log.read(0, 10**6, 10**9)]).result()
+    other.log.append([one.record for one in bench.start()._log.read(0, FAR, 10**6, 10**9)]).result()
     other.run()
     other.log.close()
     return other.store
@@ -188,17 +191,16 @@ def test_crashes_anywhere_change_nothing(tmp_path_factory, data):
     do = {
         "send": lambda: bench.send(data.draw(st.integers(1, 15))),
         "tell": lambda: bench.tell(f"a{bench.sent % 4}", f"N{bench.sent}"),
-        "again": lambda: bench.log.append([one.record for one in steps._log.read(0, 3, 10**6)]).result(),
-        "step": lambda: steps.step(),
-        "flush": lambda: steps.flush(),
-        "checkpoint": lambda: steps.checkpoint(),
+        "again": lambda: bench.log.append([one.record for one in steps._log.read(0, FAR, 3, 10**6)]).result(),
         "late": lambda: bench.send(2, occurred_at="2026-01-01T00:00:00Z"),
     }
-    for name in data.draw(st.lists(st.sampled_from([*do, "step", "crash"]), max_size=30)):
+    for name in data.draw(st.lists(st.sampled_from([*do, "step", "step", "flush", "checkpoint", "crash"]), max_size=30)):
         if name == "crash":
             steps = bench.start()
-        else:
+        elif name in do:
             do[name]()
+        else:
+            getattr(steps, name)()
     bench.run()
     expected = calm(tmp_path_factory.mktemp("calm"), bench)
     assert bench.store.rows == expected.rows
@@ -247,6 +249,24 @@ def test_beginning_anew_still_knows_the_context_that_was_trimmed(bench):
     assert not [alert for alert in bench.store.alerts.values() if "Old" in alert]
 
 
+@pytest.mark.parametrize("ahead", [1, 5, 1_000])
+def test_a_long_replay_asks_the_store_piece_by_piece(bench, monkeypatch, tmp_path_factory, ahead):
+    """However much is asked at once, and where the log has holes, nothing is kept twice and nothing left out."""
+    monkeypatch.setattr(streams.steps, "AHEAD", ahead)
+    bench.send(10)
+    bench.log.append([replace(one.record, received_us=FAR) for one in LogReader(bench.folder).read(4, 6, 10, 10**6)]).result()
+    bench.send(20)
+    bench.run()
+    bench.send(3)
+    steps = bench.start()
+    steps.step()
+    steps.flush()
+    bench.log.trim(25, FAR).result()
+    bench.send(5)
+    bench.run()
+    assert {row[0] for row in bench.store.rows.values()} == {f"e{n}" for n in range(1, 39)}
+
+
 def test_the_log_is_needed_back_to_the_checkpoint_before(bench):
     """Trimming stays behind the older of the two."""
     oldest = []
@@ -270,12 +290,21 @@ def test_an_event_sent_again_late_is_known_from_the_store(bench):
     bench.pipeline = Forgetful
     bench.send(10)
     bench.run()
-    [first] = bench.start()._log.read(0, 1, 10**6)
+    [first] = bench.start()._log.read(0, FAR, 1, 10**6)
     later = LogRecord("default", Kind.EVENT, "sentinel_json", first.record.raw, first.record.received_us + 7_200_000_000)
     bench.log.append([later]).result()
     bench.run()
     bench.run()
     assert len(bench.store.rows) == 10
+
+
+def test_a_late_event_that_is_replayed_is_no_duplicate_of_itself(bench, tmp_path_factory):
+    """The store knows it from before the crash; the pipeline must still count it."""
+    bench.send(20, occurred_at="2026-01-01T00:00:00Z")
+    bench.run()
+    bench.send(40)
+    bench.run()
+    assert bench.store.alerts == calm(tmp_path_factory.mktemp("calm"), bench).alerts
 
 
 def test_several_sources_keep_the_order_of_the_log(bench):

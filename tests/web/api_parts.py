@@ -17,7 +17,7 @@ from sentinel.web.ports import Limits, Ports, Security, UnavailableError, Vitals
 from streams.context.fhir import CONTEXT_TYPES, decode
 from streams.dead_letters import DeadLetters, Letter
 from streams.embedded import Changes, Intake
-from streams.intake_log import IntakeLog, LogBounds, LogReader
+from streams.intake_log import POSITION_MAX, IntakeLog, LogBounds, LogReader
 from streams.record import LogRecord, guarded
 from streams.sources.contract import Source
 
@@ -77,7 +77,7 @@ class App:
 
     def kept(self) -> list[LogRecord]:
         """Return the records in the log."""
-        return [one.record for one in LogReader(self.folder).read(0, 10**6, 10**9)]
+        return [one.record for one in LogReader(self.folder).read(0, POSITION_MAX, 10**6, 10**9)]
 
     def letters(self) -> list[Letter]:
         """Return the dead letters, in the order of their bytes."""

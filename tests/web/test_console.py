@@ -13,10 +13,8 @@ import pytest
 
 from sentinel.web import console
 from sentinel.web.views import CSV_COLUMNS, segment
+from tests.web.memory_hospital import HOSTILE, HOSTILE_ALERT, SWEEP
 
-SWEEP = "a" * 32
-HOSTILE_ALERT = "d" * 32
-HOSTILE = "<img src=x onerror=alert(1)>/../a b?c#d%2e~1"
 PAGES = (
     "/",
     f"/alerts/{SWEEP}",
@@ -266,6 +264,29 @@ def test_an_alert_tells_observed_usual_and_what_was_looked_for(client):
     ):
         assert words in page
     assert page.count('<details class="raw">') == 40
+
+
+def test_what_an_alert_is_about_comes_before_what_belongs_to_the_picture(live_hospital, an_alert_now):
+    """Explained accesses of the same story are folded away, and their patients come last."""
+    rows = live_hospital.questions.accesses
+    explained = [row for row in rows if row["explained_by"] and row["patient_id"] == "p-1"][:3]
+    striking = next(row for row in rows if row["detectors"] and row["patient_id"] == "p-9")
+    keys = [row["key"] for row in (*explained, striking)]
+    live_hospital.put(an_alert_now("e" * 32, patients=["p-1", "p-9"], event_keys=keys))
+    page = httpx.get(f"{live_hospital.url}/alerts/{'e' * 32}", headers={"Accept-Language": "en"}).text
+    shown, folded = re.search(
+        r'(?s)id="evidence".*?(<table.*?</table>).*?<details class="folded">.*?(<table.*?</table>)', page
+    ).groups()
+    assert (shown.count('class="cell-when"'), folded.count('class="cell-when"')) == (1, 3)
+    assert re.findall(r'<li><a class="id" href="/patients/([^"]+)"', page) == ["p-9", "p-1"]
+
+
+def test_an_alert_without_its_accesses_still_has_a_page(live_hospital, an_alert_now):
+    """Accesses may be past their retention; the reasons stay."""
+    live_hospital.put(an_alert_now("e" * 32, event_keys=["0" * 32], reasons=[], not_explained_by=[]))
+    page = httpx.get(f"{live_hospital.url}/alerts/{'e' * 32}", headers={"Accept-Language": "en"}).text
+    assert "no longer kept" in page
+    assert "No reason was looked for" in page
 
 
 def test_hostile_ids_and_reasons_are_text(client):

@@ -11,15 +11,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from sentinel.web.views import segment
+from tests.web.memory_hospital import HOSTILE, HOSTILE_ALERT, SWEEP
 
-SWEEP = "a" * 32
-HOSTILE = "<img src=x onerror=alert(1)>/../a b?c#d%2e~1"
 PAGES = {
     "queue": "/",
     "filtered": "/queue/patients/p-9?severity=medium",
     "nothing found": "/?severity=low&period=24h",
     "alert": f"/alerts/{SWEEP}",
-    "hostile alert": "/alerts/" + "d" * 32,
+    "hostile alert": f"/alerts/{HOSTILE_ALERT}",
     "patient": "/patients/p-4",
     "hostile patient": f"/patients/{segment(HOSTILE)}",
     "report": "/patients/p-4/report",
@@ -122,9 +121,9 @@ def reader(browser: Browser, **wishes) -> Iterator[tuple[BrowserContext, list[st
         context.close()
 
 
-@pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark"), ("fr-FR", "dark"), ("en-GB", "light")])
+@pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark")])
 def test_every_page_is_whole_and_accessible(hospital, browser, locale, scheme):
-    """In both languages, light and dark: no message in the console, nothing from elsewhere, names, labels, contrast."""
+    """In each language, light or dark: no message in the console, nothing from elsewhere, names, labels, contrast."""
     with reader(browser, locale=locale, color_scheme=scheme) as (context, wrong):
         page = context.new_page()
         for name, path in PAGES.items():
@@ -138,7 +137,7 @@ def test_every_page_is_whole_and_accessible(hospital, browser, locale, scheme):
 @pytest.mark.parametrize("viewport", [PHONE, NARROWEST])
 def test_no_page_is_wider_than_a_phone(hospital, browser, viewport):
     """What is wide scrolls in its own frame; the page does not. It stays readable and named there too."""
-    with reader(browser, viewport=viewport, has_touch=True) as (context, wrong):
+    with reader(browser, locale="fr-FR", viewport=viewport, has_touch=True) as (context, wrong):
         page = context.new_page()
         for name, path in PAGES.items():
             page.goto(hospital.url + path)
@@ -157,7 +156,7 @@ def test_a_live_alert_is_offered_and_shown_without_reload(live_hospital, browser
         live_hospital.put(an_alert_now("e" * 32, priority=99.0), an_alert_now("f" * 32, priority=0.1))
         expect(page.get_by_role("button", name="2 new alerts")).to_be_visible()
         assert page.locator("#queue .row").count() == 4
-        expect(page.locator("#counters")).to_contain_text("6")
+        expect(page.locator(".counter").last.locator(".figure")).to_have_text("6")
         page.get_by_role("button", name="2 new alerts").click()
         expect(page.locator("#queue .row").first).to_have_attribute("data-id", "e" * 32)
         expect(page.locator("#queue .row.new")).to_have_count(2)
@@ -198,7 +197,7 @@ def test_filters_hold_for_live_alerts(live_hospital, browser, an_alert_now):
         page.goto(live_hospital.url + "/?severity=low")
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         live_hospital.put(an_alert_now("e" * 32, severity="critical"))
-        expect(page.locator("#counters")).to_contain_text("5")
+        expect(page.locator(".counter").last.locator(".figure")).to_have_text("5")
         expect(page.locator(".fresh button")).to_be_hidden()
         live_hospital.put(an_alert_now("f" * 32, severity="low"))
         expect(page.get_by_role("button", name="1 new alert")).to_be_visible()

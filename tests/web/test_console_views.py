@@ -69,6 +69,7 @@ def test_bars_are_on_one_scale(observed, actor, peers):
     ("reason", "told"),
     [
         (a_reason(212, 7.4, 9.1), "29 times this person’s usual"),
+        (a_reason(185, 0.03, 0.02), "over 100 times this person’s usual"),
         (a_reason(9, 3, 1), "3 times this person’s usual"),
         (a_reason(9, 0, 3), "3 times the role’s usual"),
         (a_reason(9, 5, 1), ""),
@@ -126,11 +127,11 @@ def test_a_week_is_coloured_by_how_busy_its_hours_are(week):
 
 
 def test_a_trend_has_each_day_also_those_without_alerts():
-    """Fourteen days up to today, on the scale of the highest."""
-    columns = views.trend([{"day": "2026-04-17", "alerts": 4}, {"day": "2026-04-15", "alerts": 2}], date(2026, 4, 17))
+    """Fourteen days up to today, on the scale of the highest; today is the site's day."""
+    columns = views.trend([{"day": "2026-04-17", "alerts": 3}, {"day": "2026-04-15", "alerts": 2}], date(2026, 4, 17), 4)
     assert [column.count for column in columns] == [0] * 11 + [2, 0, 4]
     assert [column.height for column in columns[-3:]] == [50, 0, 100]
-    assert {column.height for column in views.trend([], date(2026, 4, 17))} == {0}
+    assert {column.height for column in views.trend([], date(2026, 4, 17), 0)} == {0}
 
 
 @given(st.lists(st.integers(0, 2**50), max_size=300))

@@ -172,7 +172,8 @@ def rehash(old: PairTable, new: PairTable, oldest: int) -> int:
             j = _slot(new.key, old.key[i])
             new.key[j] = old.key[i]
             new.last_open[j] = old.last_open[i]
-            new.last_unexplained[j] = old.last_unexplained[i]
+            new.counted_at[j] = old.counted_at[i]
+            new.unexplained_at[j] = old.unexplained_at[i]
             new.last_act[j] = old.last_act[i]
             new.explained_act[j] = old.explained_act[i]
             moved += 1
@@ -206,30 +207,34 @@ def _works_in(mine: Any, n: int, units: UnitTable, stay_unit: int) -> bool:
 def _cared_for(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: int) -> tuple[int, bool, bool]:
     """Return the reason that a stay or planned visit gives; whether the patient is in the house, and may be coded."""
     present = coding = False
+    found = _E_NONE
     k = head
     while k >= 0:
         start, end = s.start[k], s.end[k]
         code = _E_PLANNED if s.planned[k] != 0 else _E_STAY
-        if start - _BEFORE[code] <= at <= end + _AFTER[code] and _works_in(mine, n, units, s.unit[k]):
-            return code, True, True
+        better = found == _E_NONE or code < found
+        if better and start - _BEFORE[code] <= at <= end + _AFTER[code] and _works_in(mine, n, units, s.unit[k]):
+            found = code
         present = present or (start - _BEFORE[_E_TRANSVERSAL] <= at <= end + _AFTER[_E_TRANSVERSAL])
         coding = coding or (start - _BEFORE[_E_CODING] <= at <= end + _AFTER[_E_CODING])
         k = s.next[k]
-    return _E_NONE, present, coding
+    return found, present, coding
 
 
 @njit(cache=True)
 def _linked(links: LinkPool, head: int, actor: int, at: int) -> tuple[int, bool]:
     """Return the reason that a link by name gives; whether any link tells that the patient is in the house."""
     present = False
+    found = _E_NONE
     k = head
     while k >= 0:
         code, start, end = int(links.explanation[k]), links.start[k], links.end[k]
-        if links.actor[k] == actor and start - _BEFORE[code] <= at <= end + _AFTER[code]:
-            return code, True
+        better = found == _E_NONE or code < found
+        if better and links.actor[k] == actor and start - _BEFORE[code] <= at <= end + _AFTER[code]:
+            found = code
         present = present or (start - _BEFORE[_E_TRANSVERSAL] <= at <= end + _AFTER[_E_TRANSVERSAL])
         k = links.next[k]
-    return _E_NONE, present
+    return found, present
 
 
 @njit(cache=True)
@@ -396,7 +401,10 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             last = t.pairs.last_open[pair]
             if last > 0:
                 facts[F_CONTACT, i] = max(0.0, (at - last) / DAY_US)
-            new_today = last == 0 or last < at - DAY_US
+            counted = t.pairs.counted_at[pair]
+            new_today = counted == 0 or counted <= at - DAY_US
+            if new_today:
+                t.pairs.counted_at[pair] = at
             if t.pairs.last_act[pair] > 0:
                 facts[F_ACT, i] = max(0.0, (at - t.pairs.last_act[pair]) / DAY_US)
 
@@ -466,10 +474,13 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
                 traits[_R_OWN] += own
                 amounts[_M_PATIENTS] = 1.0
             amounts[_M_OPENS] = 1.0
-            if unexplained and (t.pairs.last_unexplained[pair] == 0 or t.pairs.last_unexplained[pair] < at - DAY_US):
-                amounts[_M_UNEXPLAINED] = 1.0
+            stranger = t.pairs.unexplained_at[pair]
+            if unexplained and new_today:
                 a.visits_unexplained[actor] += 1.0
                 t.roles.open_unexplained[role] += 1.0
+            if unexplained and (stranger == 0 or stranger <= at - DAY_US):
+                t.pairs.unexplained_at[pair] = at
+                amounts[_M_UNEXPLAINED] = 1.0
                 known = p.burst_hour[patient]
                 if hour > known:
                     p.burst_closed[patient] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (
@@ -485,8 +496,6 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
                 facts[F_BURST, i] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (quiet / BURST_HALF_LIFE_H)
 
             t.pairs.last_open[pair] = max(last, at)
-            if unexplained:
-                t.pairs.last_unexplained[pair] = max(t.pairs.last_unexplained[pair], at)
             if _IS_ACT[action] and succeeded:
                 t.pairs.last_act[pair] = max(t.pairs.last_act[pair], at)
                 if explained != _E_NONE:

@@ -126,7 +126,8 @@ class PairTable(NamedTuple):
 
     key: Array
     last_open: Array
-    last_unexplained: Array
+    counted_at: Array  # when it last counted among the distinct records of a day
+    unexplained_at: Array  # when it last counted among those without an ordinary reason
     last_act: Array
     explained_act: Array
 

@@ -15,4 +15,6 @@ SETTINGS
     auto_statistics_types = '',
     fsync_after_insert = 1,
     fsync_part_directory = 1,
-    min_rows_to_fsync_after_merge = 1;
+    min_rows_to_fsync_after_merge = 1,
+    old_parts_lifetime = 480,
+    min_free_disk_bytes_to_perform_insert = 268435456;

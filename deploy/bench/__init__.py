@@ -1,0 +1,1 @@
+"""`make bench`: events per CPU-second and memory, beside the yardsticks of the same run."""

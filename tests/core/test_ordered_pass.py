@@ -1,0 +1,199 @@
+"""The compiled pass says what its Python says, and the facts mean what they are declared to mean."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentinel.core.context import PatientFlag
+from sentinel.core.event import Action, ActorType
+from sentinel.core.facts.declare import FACTS, INDEX, METRICS
+from sentinel.core.facts.kernel import DEVICE_WARM_UP
+from tests.builders import (
+    Seen,
+    a_hospital,
+    a_patient,
+    a_person,
+    a_stay,
+    an_event,
+    an_opening,
+    on,
+    seen_by,
+)
+
+SEEDS = range(20, 23)
+
+
+def small(seed: int) -> Seen:
+    """Return what is seen of a hospital small enough for the pass to be run uncompiled."""
+    hospital = a_hospital(seed, people=8, patients=30, days=5, busy=5)
+    return seen_by(hospital.context, hospital.events)
+
+
+def concluded(seen: Seen) -> list[object]:
+    """Return explanations, findings and alerts, in values that JSON keeps."""
+    found = sorted((key.hex(), list(names)) for key, names in seen.found.items())
+    return [seen.explained_by, [list(pair) for pair in found], sorted(seen.alerts)]
+
+
+def keep(folder: str) -> None:
+    """Write what this process sees into a folder."""
+    for seed in SEEDS:
+        seen = small(seed)
+        np.save(Path(folder) / f"{seed}.npy", seen.matrix())
+        (Path(folder) / f"{seed}.json").write_text(json.dumps(concluded(seen)), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def uncompiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a process without numba's compiler sees."""
+    folder = tmp_path_factory.mktemp("uncompiled")
+    program = f"from tests.core.test_ordered_pass import keep; keep({str(folder)!r})"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=300)
+    return folder
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_compiled_and_uncompiled_give_the_same(seed: int, uncompiled: Path) -> None:
+    """Facts to single precision, missing ones in the same places; explanations, findings and alerts exactly.
+
+    A difference that is no bug of the pass is a stale cache of compiled code: numba looks at the time of its file alone.
+    """
+    seen = small(seed)
+    np.testing.assert_allclose(seen.matrix(), np.load(uncompiled / f"{seed}.npy"), rtol=2e-5, atol=1e-6, equal_nan=True)
+    assert concluded(seen) == json.loads((uncompiled / f"{seed}.json").read_text(encoding="utf-8"))
+
+
+NURSE = [*a_person("nurse", "medecine"), a_patient("p"), a_stay("p", "medecine")]
+
+
+def test_facts_are_declared_once() -> None:
+    """Each has one name, a unit, a meaning, and says what its absence means."""
+    assert len(INDEX) == len(FACTS) == len({fact.name for fact in FACTS})
+    assert all(fact.unit and fact.meaning and fact.missing for fact in FACTS)
+
+
+SHARES_AND_FLAGS = [fact for fact in FACTS if fact.unit in ("share", "flag")]
+
+
+@settings(max_examples=6)
+@given(st.integers(0, 40))
+def test_facts_stay_in_their_range(seed: int) -> None:
+    """Shares and flags lie in [0, 1], nothing is infinite, counts and durations are not negative."""
+    hospital = a_hospital(seed)
+    facts = seen_by(hospital.context, hospital.events).matrix()
+    assert not np.isinf(facts).any()
+    for fact in FACTS:
+        row = facts[INDEX[fact.name]]
+        assert np.nanmin(row, initial=0.0) >= 0.0, fact.name
+    for fact in SHARES_AND_FLAGS:
+        assert np.nanmax(facts[INDEX[fact.name]], initial=0.0) <= 1.0, fact.name
+
+
+@pytest.mark.parametrize("fact", [fact for fact in FACTS if fact.missing == "never"], ids=lambda fact: fact.name)
+def test_what_is_never_missing_is_told_of_each_opening(fact: object) -> None:
+    """Even of the very first event of an unknown person on an unknown patient."""
+    seen = seen_by([], [an_opening("p", on(0))], names=[])
+    assert not math.isnan(seen.fact(fact.name)[0])  # type: ignore[attr-defined]
+
+
+def test_the_last_24_hours_are_counted() -> None:
+    """This event included, those of a day ago not: one action of each kind for ten hours, then one a day later."""
+    hours = [an_event(Action.SEARCH, on(0, hour)) for hour in range(10)]
+    seen = seen_by([], [*hours, an_event(Action.SEARCH, on(1, 4)), an_event(Action.SEARCH, on(3, 0))], names=[])
+    assert seen.fact("searches_24h") == [*range(1, 11), 6.0, 1.0]
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_the_same_patients_count_each_day(days: int) -> None:
+    """Distinct records opened in 24 h are as many on the second and the fourth day of the same patients."""
+    rows = [an_opening(f"p{k}", on(day, 9, k)) for day in range(days + 1) for k in range(20)]
+    seen = seen_by(NURSE, rows, names=[])
+    assert seen.fact("patients_24h")[-1] == 20
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_nothing_is_counted_of_what_did_not_happen(metric: str) -> None:
+    """A first login counts for nothing."""
+    assert seen_by(NURSE, [an_event(Action.LOGIN)], names=[]).fact(f"{metric}_24h") == [0.0]
+
+
+def test_exports_count_records() -> None:
+    """One act on 250 records is 250; a refused one is none."""
+    rows = [
+        an_event(Action.EXPORT, on(0, 9), resource_count=250),
+        an_event(Action.PRINT, on(0, 10)),
+        an_event(Action.EXPORT, on(0, 11), resource_count=99, outcome="major-failure"),
+    ]
+    assert seen_by([], rows, names=[]).fact("exported_24h") == [250, 251, 251]
+
+
+def test_people_who_leave_are_told_from_those_who_left() -> None:
+    """Days until the end of the last position, then days since."""
+    context = a_person("nurse", "medecine", end=on(10, 0))
+    seen = seen_by(context, [an_event(when=on(day, 0)) for day in (-25, 0, 9, 11, 30)], names=[])
+    np.testing.assert_allclose(seen.fact("leaving_days"), [np.nan, 10, 1, np.nan, np.nan], rtol=1e-5)
+    np.testing.assert_allclose(seen.fact("departed_days"), [np.nan, np.nan, np.nan, 1, 20], rtol=1e-5)
+
+
+def test_a_device_is_new_once_the_person_is_known() -> None:
+    """No opinion while warming up; then yes at the first use, no after."""
+    rows = [an_event(when=on(0, 9, k), device="own") for k in range(DEVICE_WARM_UP + 1)]
+    rows += [an_event(when=on(1, 9, k), device=device) for k, device in enumerate(("own", "other", "other"))]
+    new = seen_by([], rows, names=[]).fact("device_new")
+    assert all(map(math.isnan, new[:DEVICE_WARM_UP]))
+    assert new[DEVICE_WARM_UP:] == [0.0, 0.0, 1.0, 0.0]
+
+
+def test_contact_and_act_are_told_before_they_are_renewed() -> None:
+    """Days since the record was last opened, and since something was last written in it."""
+    rows = [
+        an_opening("p", on(0)),
+        an_opening("p", on(2), action=Action.UPDATE),
+        an_opening("p", on(5)),
+    ]
+    seen = seen_by(NURSE, rows, names=[])
+    np.testing.assert_allclose(seen.fact("contact_days"), [np.nan, 2, 3], rtol=1e-5)
+    np.testing.assert_allclose(seen.fact("act_days"), [np.nan, np.nan, 3], rtol=1e-5)
+
+
+def test_programs_and_patients_teach_nothing_of_people() -> None:
+    """What an interface and the portal open is no part of what is usual for people at work."""
+    rows = [an_opening(f"p{k}", on(0, 9, k), "hl7", actor_type=ActorType.SERVICE) for k in range(300)]
+    rows += [an_opening(f"p{k}", on(0, 15, k), f"portal-{k}", actor_type=ActorType.PATIENT) for k in range(50)]
+    vip = [a_patient(f"p{k}", flags=frozenset({PatientFlag.VIP})) for k in range(300)]
+    taught = seen_by([*NURSE, *vip], [*rows, an_opening("p", on(1)), an_opening("p0", on(1, 10))])
+    untaught = seen_by([*NURSE, *vip], [an_opening("p", on(1)), an_opening("p0", on(1, 10))])
+    assert taught.fact("unexplained_share")[-2:] == untaught.fact("unexplained_share")
+    assert [a.reasons for a in taught.alerts.values()] == [a.reasons for a in untaught.alerts.values()]
+
+
+def test_a_late_event_does_not_turn_time_back() -> None:
+    """Yesterday's event that comes today counts for the last 24 h of its person, and the stream's hour stays."""
+    rows = [an_event(when=on(1, 9)), an_event(Action.SEARCH, on(0, 12)), an_event(when=on(1, 9, 30))]
+    seen = seen_by([], rows, names=[])
+    assert len(set(seen.fact("hour"))) == 1
+    assert seen.fact("searches_24h")[-1] == 1.0
+
+
+def test_a_very_late_event_counts_for_nothing_recent() -> None:
+    """What happened a month ago is not part of the last 24 h."""
+    rows = [an_event(when=on(30)), *[an_event(Action.SEARCH, on(0, 9, k)) for k in range(50)], an_event(when=on(30, 10))]
+    assert seen_by([], rows, names=[]).fact("searches_24h")[-1] == 0.0
+
+
+def test_one_clock_that_is_wrong_does_not_stop_the_others() -> None:
+    """An event dated years ahead is kept, and days go on being closed for everybody else."""
+    ahead = an_event(when=on(9_000), actor_id="broken-clock")
+    days = [an_event(Action.SEARCH, on(day, 9)) for day in range(5)]
+    assert seen_by([], [days[0], ahead, *days[1:]], names=[]).fact("searches_actor")[-1] == 1.0

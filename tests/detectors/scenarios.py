@@ -1,0 +1,254 @@
+"""For each detector, what it must see and what comes near it and must be left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.detectors import brute_force_success, departed_account, dormant_account, patient_burst, scraping
+from sentinel.core.context import ContextRecord, Identity, PatientFlag
+from sentinel.core.event import Action, ActorType, Destination, EventRow
+from sentinel.core.facts.kernel import CARE_GAP_DAYS, DEVICE_WARM_UP
+from tests.builders import a_patient, a_person, a_stay, an_event, an_opening, on
+
+ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 brest", "rue des lilas 29000 brest")
+OTHER_CARE: Final = a_stay("patient-other", "chirurgie")  # care is on file, of somebody else
+NURSE: Final = (*a_person("nurse", "medecine", identity=ANNE), OTHER_CARE)
+STRANGER: Final = a_patient("patient-1", Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes"))
+EXPLAINED: Final = a_stay("patient-1", "medecine")
+OPENING: Final = (an_opening("patient-1", on(0)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Events in which the detector finds something, and events in which it does not, each with its context."""
+
+    context: Sequence[ContextRecord]
+    hit: Sequence[EventRow]
+    miss: Sequence[EventRow]
+    miss_context: Sequence[ContextRecord] | None = None
+
+    @property
+    def context_of_miss(self) -> Sequence[ContextRecord]:
+        """The context of the near miss: the same unless told otherwise."""
+        return self.context if self.miss_context is None else self.miss_context
+
+
+def _tie(identity: Identity, far: Identity, **told: object) -> Scenario:
+    """Return the opening of the record of somebody with a trait, and the same record under a stay in the person's unit."""
+    near = a_patient("patient-1", identity, **told)
+    return Scenario((*NURSE, near), OPENING, OPENING, (*NURSE, a_patient("patient-1", far)))
+
+
+def _flagged(flag: PatientFlag) -> Scenario:
+    """Return the opening of a marked record without a reason, and with one."""
+    marked = (*NURSE, a_patient("patient-1", flags=frozenset({flag})))
+    return Scenario(marked, OPENING, OPENING, (*marked, EXPLAINED))
+
+
+PEERS: Final = tuple(f"peer-{i}" for i in range(5))
+TEAM: Final = (OTHER_CARE, *(record for name in ("nurse", *PEERS) for record in a_person(name, "medecine")))
+DAYS: Final = 8  # of ordinary work before the day that counts
+
+
+def ordinary(day: float, amount: int, act: Callable[[str, int, int], EventRow]) -> list[EventRow]:
+    """Return a day on which everybody in the team does about `amount` of something."""
+    return [
+        act(who, k, on(day, 8 + i / 10, 30 * k / max(1, amount)))
+        for i, who in enumerate(("nurse", *PEERS))
+        for k in range(amount + (i + int(day)) % 2)
+    ]
+
+
+def _volume(amount: int, burst: int, act: Callable[[str, int, int], EventRow]) -> Scenario:
+    """Return days of ordinary work, then a burst by one person; or one more ordinary day."""
+    before = [row for day in range(DAYS) for row in ordinary(day, amount, act)]
+    last = [act("nurse", k, on(DAYS, 9, k / 8)) for k in range(burst)]
+    return Scenario(TEAM, [*before, *last], [*before, *ordinary(DAYS, amount, act)])
+
+
+def a_search(who: str, _k: int, when: int) -> EventRow:
+    """Return a search."""
+    return an_event(Action.SEARCH, when, actor_id=who)
+
+
+def a_deletion(who: str, k: int, when: int) -> EventRow:
+    """Return the deletion of a document."""
+    return an_event(Action.DELETE, when, actor_id=who, resource_id=f"document-{k}")
+
+
+def an_export(who: str, k: int, when: int) -> EventRow:
+    """Return an export of a record."""
+    return an_event(Action.EXPORT, when, actor_id=who, resource_id=f"record-{k}")
+
+
+def an_emergency(who: str, _k: int, when: int) -> EventRow:
+    """Return a break-glass."""
+    return an_event(Action.BREAK_GLASS, when, actor_id=who)
+
+
+def a_stranger(who: str, k: int, when: int) -> EventRow:
+    """Return the opening of a record that this person never saw."""
+    return an_opening(f"patient-{who}-{k}-{when}x", when, who)
+
+
+def a_switch(who: str, k: int, when: int) -> EventRow:
+    """Return the opening of a record on one of two workstations, in turn."""
+    return an_opening("patient-other", when, who, device=f"pc-{k % 2}-{who}")
+
+
+def _break_glass_no_act() -> Scenario:
+    opened = an_opening("patient-1", on(0), action=Action.BREAK_GLASS)
+    written = an_opening("patient-1", on(0, 11), action=Action.UPDATE)
+    later = an_event(when=on(1, 12), actor_id="somebody")
+    return Scenario(NURSE, (opened, later), (opened, written, later))
+
+
+def _brute_force_success() -> Scenario:
+    failures = [an_event(Action.LOGIN_FAILED, on(0, 3, k)) for k in range(brute_force_success.FAILURES_MIN)]
+    login = an_event(Action.LOGIN, on(0, 3, 20))
+    return Scenario((), [*failures, login], [*failures[1:], login])
+
+
+def _departed_account() -> Scenario:
+    grace = departed_account.GRACE_DAYS
+    left = (*a_person("nurse", "medecine", end=on(0)),)
+    return Scenario(left, (an_event(when=on(grace, 10)),), (an_event(when=on(grace, 8)),))
+
+
+def _dormant_account() -> Scenario:
+    first, days = an_event(when=on(0)), dormant_account.DAYS_MIN
+    return Scenario((), (first, an_event(when=on(days, 10))), (first, an_event(when=on(days, 8))))
+
+
+def _impossible_presence() -> Scenario:
+    def day(minutes: float) -> tuple[EventRow, ...]:
+        places = (("north", "pc-n"), ("south", "pc-s"), ("north", "pc-n"))
+        return tuple(an_event(when=on(0, 9, k * minutes), site=site, device=device) for k, (site, device) in enumerate(places))
+
+    return Scenario((), day(4), day(40))
+
+
+def _leaver_export() -> Scenario:
+    taken = an_event(Action.EXPORT, on(0), resource_count=40, destination=Destination.REMOVABLE)
+    return Scenario(a_person("nurse", "medecine", end=on(5)), (taken,), (taken,), a_person("nurse", "medecine", end=on(25)))
+
+
+def _off_hours() -> Scenario:
+    work = [an_event(when=on(day, 9 + k), actor_id=who) for day in range(DAYS) for k in range(6) for who in ("nurse", *PEERS)]
+    night, morning = an_opening("patient-1", on(DAYS, 3)), an_opening("patient-1", on(DAYS, 10))
+    return Scenario(TEAM, [*work, night], [*work, morning])
+
+
+def _patient_burst() -> Scenario:
+    def crowd(people: int) -> list[EventRow]:
+        return [*(an_opening("patient-1", on(0, 9, k), f"other-{k}") for k in range(people)), an_opening("patient-1", on(0, 11))]
+
+    return Scenario(NURSE, crowd(2 + 2 * round(patient_burst.ACTORS_MIN)), crowd(1))
+
+
+def _privilege_used() -> Scenario:
+    def taken(hour: float) -> tuple[EventRow, ...]:
+        return an_event(Action.PERMISSION_CHANGE, on(0, 9)), an_event(Action.EXPORT, on(0, hour))
+
+    return Scenario((), taken(10), taken(9 + 49))
+
+
+def _public_link() -> Scenario:
+    def shared(destination: Destination) -> tuple[EventRow, ...]:
+        return (an_event(Action.SHARE, on(0), destination=destination),)
+
+    return Scenario((), shared(Destination.LINK), shared(Destination.PAPER))
+
+
+def _scraping() -> Scenario:
+    run = scraping.SEQUENCE_MIN + 1
+    seconds = [7 * k * k % 97 for k in range(run)]
+    hit = [an_opening(f"patient-{100 + k}", on(0, 9, k, seconds[k] / 2)) for k in range(run)]
+    miss = [row._replace(patient_id=f"patient-{100 + 7 * k}") for k, row in enumerate(hit)]
+    return Scenario((), hit, miss)
+
+
+def _sensitive_record() -> Scenario:
+    opening = (an_opening("patient-1", on(0), resource_sensitivity="PSY"),)
+    return Scenario((*NURSE, STRANGER), opening, opening, (*NURSE, STRANGER, EXPLAINED))
+
+
+def _service_by_hand() -> Scenario:
+    def calls(last: str) -> list[EventRow]:
+        devices = [*["server"] * (DEVICE_WARM_UP + 1), last]
+        told = {"actor_id": "hl7", "actor_type": ActorType.SERVICE}
+        return [an_event(when=on(0, 9, k), device=device, client_address="", **told) for k, device in enumerate(devices)]
+
+    return Scenario((), calls("pc-ward"), calls("server"))
+
+
+def _former_patient() -> Scenario:
+    def gone(days: float) -> tuple[ContextRecord, ...]:
+        return *NURSE, a_stay("patient-1", "chirurgie", on(-days - 9), on(-days))
+
+    return Scenario(gone(CARE_GAP_DAYS + 1), OPENING, OPENING, gone(CARE_GAP_DAYS - 1))
+
+
+def _deceased_record() -> Scenario:
+    def dead(days: float) -> tuple[ContextRecord, ...]:
+        return *NURSE, a_patient("patient-1", deceased_at=on(-days))
+
+    return Scenario(dead(10), OPENING, OPENING, dead(5))
+
+
+def _coworker_record() -> Scenario:
+    luc = Identity("petit", "luc", "1990-02-02")
+    team = (*NURSE, *a_person("doctor", "chirurgie", identity=luc))
+    mate = a_patient("patient-1", luc)
+    namesake = a_patient("patient-1", Identity("petit", "luc", "1991-02-02"))
+    return Scenario((*team, mate), OPENING, OPENING, (*team, namesake))
+
+
+def _no_care_relation() -> Scenario:
+    return Scenario((*NURSE, STRANGER), OPENING, OPENING, (*NURSE, STRANGER, EXPLAINED))
+
+
+FAR: Final = Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes")
+SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
+    "break_glass_no_act": _break_glass_no_act,
+    "break_glass_often": lambda: _volume(1, 25, an_emergency),
+    "brute_force_success": _brute_force_success,
+    "coworker_record": _coworker_record,
+    "deceased_record": _deceased_record,
+    "departed_account": _departed_account,
+    "dormant_account": _dormant_account,
+    "former_patient": _former_patient,
+    "household_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", ANNE.address, ANNE.street), FAR),
+    "impossible_presence": _impossible_presence,
+    "leaver_export": _leaver_export,
+    "many_patients": lambda: _volume(12, 120, a_stranger),
+    "many_strangers": lambda: _volume(2, 60, a_stranger),
+    "mass_deletion": lambda: _volume(2, 120, a_deletion),
+    "mass_export": lambda: _volume(3, 200, an_export),
+    "name_probing": lambda: _volume(5, 150, a_search),
+    "neighbour_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", f"9{ANNE.address}", ANNE.street), FAR),
+    "no_care_relation": _no_care_relation,
+    "off_hours": _off_hours,
+    "own_record": lambda: _tie(ANNE, Identity(ANNE.family, ANNE.given, "1981-04-01")),
+    "patient_burst": _patient_burst,
+    "privilege_used": _privilege_used,
+    "public_link": _public_link,
+    "restricted_record": lambda: _flagged(PatientFlag.RESTRICTED),
+    "same_name_record": lambda: _tie(Identity(ANNE.family, "zoe", "2012-01-01"), FAR),
+    "scraping": _scraping,
+    "sensitive_record": _sensitive_record,
+    "service_by_hand": _service_by_hand,
+    "shared_account": lambda: _volume(2, 60, a_switch),
+    "vip_record": lambda: _flagged(PatientFlag.VIP),
+}
+VOLUMES: Final[dict[str, tuple[int, Callable[[str, int, int], EventRow]]]] = {
+    "break_glass_often": (1, an_emergency),
+    "many_patients": (20, a_stranger),
+    "many_strangers": (3, a_stranger),
+    "mass_deletion": (4, a_deletion),
+    "mass_export": (40, an_export),
+    "name_probing": (25, a_search),
+    "shared_account": (4, a_switch),
+}
