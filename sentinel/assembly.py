@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sentinel.store.questions import Questions
     from sentinel.store.writer import Writer
     from sentinel.web.ports import Security
+    from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
     from streams.parts import Parts
     from streams.record import ContextDecoder
@@ -220,6 +221,37 @@ def _application(settings: Settings, service: Service) -> FastAPI:
     app = create_app(ports, error_page=pages.error)
     app.include_router(router(service.questions, pages))
     return app
+
+
+@contextmanager
+def dead_letters(settings: Settings) -> Iterator[DeadLetters]:
+    """Open the dead letters of the service's folder; safe while it runs."""
+    from streams.dead_letters import DeadLetters  # noqa: PLC0415
+    from streams.parts import WorkerLimits  # noqa: PLC0415
+
+    if not settings.data.is_dir():
+        raise RefusedToStartError(f"there is no folder {settings.data}")
+    dead = DeadLetters(settings.data, WorkerLimits().dead_letter_bytes_max)
+    try:
+        yield dead
+    finally:
+        dead.close()
+
+
+def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int) -> Redriven:
+    """Read dead letters again, those of `ids` or all that wait, and take in what can be read now."""
+    from streams import dead_letters as box  # noqa: PLC0415
+    from streams.intake_log import IntakeLog, LogBounds  # noqa: PLC0415
+    from streams.record import guarded  # noqa: PLC0415
+
+    with dead_letters(settings) as dead:
+        letters = [dead.show(id_) for id_ in ids] if ids else dead.list(source=source_name, limit=limit)
+        log = IntakeLog(settings.data, LogBounds(bytes_max=settings.spool_bytes_max))
+        try:
+            known = {name: guarded(found) for name, found in sources().items()}
+            return box.redrive([letter for letter in letters if letter], dead, log, known, context_decoder())
+        finally:
+            log.close()
 
 
 def _checkpoint_key(file: Path) -> bytes:

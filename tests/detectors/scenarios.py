@@ -14,7 +14,8 @@ from tests.builders import a_patient, a_person, a_stay, an_event, an_opening, on
 
 ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 brest", "rue des lilas 29000 brest")
 OTHER_CARE: Final = a_stay("patient-other", "chirurgie")  # care is on file, of somebody else
-NURSE: Final = (*a_person("nurse", "medecine", identity=ANNE), OTHER_CARE)
+TOWN: Final = tuple(a_patient(f"citizen-{i}", Identity(f"family {i}", "luc", "1970-01-01")) for i in range(200))
+NURSE: Final = (*a_person("nurse", "medecine", identity=ANNE), OTHER_CARE, *TOWN)
 STRANGER: Final = a_patient("patient-1", Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes"))
 EXPLAINED: Final = a_stay("patient-1", "medecine")
 OPENING: Final = (an_opening("patient-1", on(0)),)
@@ -243,12 +244,12 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "shared_account": lambda: _volume(2, 60, a_switch),
     "vip_record": lambda: _flagged(PatientFlag.VIP),
 }
-VOLUMES: Final[dict[str, tuple[int, Callable[[str, int, int], EventRow]]]] = {
-    "break_glass_often": (1, an_emergency),
+VOLUMES: Final[dict[str, tuple[int, Callable[[str, int, int], EventRow]]]] = {  # an ordinary day's amount, above the least told
+    "break_glass_often": (4, an_emergency),
     "many_patients": (20, a_stranger),
-    "many_strangers": (3, a_stranger),
-    "mass_deletion": (4, a_deletion),
+    "many_strangers": (6, a_stranger),
+    "mass_deletion": (15, a_deletion),
     "mass_export": (40, an_export),
     "name_probing": (25, a_search),
-    "shared_account": (4, a_switch),
+    "shared_account": (9, a_switch),
 }

@@ -70,10 +70,10 @@ def check(service, feeder: Feeder, expected: tuple[list[str], dict[str, dict]]) 
 
 @pytest.mark.timeout(900)
 def test_small_events_and_a_small_pipeline(running):
-    """A few kills, quickly: the machinery around the core."""
+    """Half of the kills: the machinery around the core, on events of now."""
     service = running(worker=FAST)
     feeder = Feeder(service.url, small_events(random.Random(7)), 0.02)
-    killed_at_random(service, feeder, min(KILLS, 5))
+    killed_at_random(service, feeder, KILLS - KILLS // 2)
     feeder.stopped.set()
     feeder.join()
     service.wait_processed()
@@ -97,14 +97,14 @@ def a_hospital() -> Iterator[Delivery]:
 
 @pytest.mark.timeout(900)
 def test_a_hospital_and_the_real_core(running):
-    """All of `sentinel serve` under kills, fed by the simulated hospital."""
+    """The other half: all of `sentinel serve`, fed by the simulated hospital."""
     from sentinel import assembly
     from sentinel.settings import Settings
 
     deliveries = list(a_hospital())
     service = running(program="tests.service.real_service", worker=FAST, settings=SETTINGS)
     feeder = Feeder(service.url, iter(deliveries), 0.1)
-    killed_at_random(service, feeder, KILLS)
+    killed_at_random(service, feeder, KILLS // 2)
     feeder.pause_seconds = 0
     feeder.join()
     service.wait_processed()

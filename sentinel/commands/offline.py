@@ -1,0 +1,75 @@
+"""Commands on files: replay, simulate, evaluate, sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sentinel.commands.terminal import AsJson, items, octets, output, show, show_rows
+from sentinel.settings import Settings
+
+
+def replay(
+    events: Annotated[list[str], typer.Option(help="Files of events: NDJSON, plain, .gz or .zst; - is standard input.")],
+    out: Annotated[Path, typer.Option(help="Folder for alerts.ndjson, rejected.ndjson and summary.json.")],
+    format: Annotated[str, typer.Option(help="The events' format, as `sentinel sources` names it.")],
+    more: Annotated[list[str] | None, typer.Argument(help="More files of events.", metavar="FILE...")] = None,
+    context: Annotated[Path | None, typer.Option(help="Folder of FHIR resources or CSV files of the same names.")] = None,
+    budget: Annotated[float, typer.Option(min=0, help="Alerts a day on average over any week; 0: all.")] = 0,
+    store: Annotated[str | None, typer.Option(help="Keep the events as well: chdb:///folder or clickhouse://…")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Assess files of events offline, as fast as it can."""
+    from sentinel import assembly  # noqa: PLC0415
+    from streams.files import size  # noqa: PLC0415
+
+    files = [*events, *(more or [])]
+    settings = Settings.read(budget=budget, store=store)
+    total = sum(size(file) for file in files if Path(file).is_file()) or None
+    with octets(total, "replay") as advance:
+        summary = assembly.replay(settings, format, files, context, out, lambda _, read: advance(read))
+    show(asdict(summary), as_json)
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder for context/, events.ndjson and labels.tsv.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    staff: Annotated[int, typer.Option(min=40, help="People at work.")] = 400,
+    days: Annotated[int, typer.Option(min=7, help="Days simulated.")] = 42,
+    misuse: Annotated[int, typer.Option(min=0, help="Incidents of each kind of misuse.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Write a simulated hospital: FHIR context, AuditEvents, and labels of the misuse in them."""
+    from models.hospital import Hospital, HospitalSettings, write  # noqa: PLC0415
+
+    hospital = Hospital(HospitalSettings(seed=seed, staff=staff, days=days, misuse_per_kind=misuse))
+    with items(days, "days") as advance:
+        summary = write(hospital, out, lambda _events: advance(1))
+    show(asdict(summary), as_json)
+
+
+def evaluate(
+    out: Annotated[Path, typer.Argument(help="Folder that a replay wrote.")],
+    labels: Annotated[Path, typer.Option(help="Tab-separated: event id, label, case id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Hold the alerts of a replay against labels: recall by kind, precision, alerts a day, time to detect."""
+    from models.evaluate import evaluate_folder  # noqa: PLC0415
+
+    evaluation = evaluate_folder(out, labels)
+    if as_json:
+        print(evaluation.to_json())  # noqa: T201
+        return
+    show_rows(("kind", "found", "recall", "95 % interval", "time to detect"), evaluation.rows())
+    for name, figure in evaluation.figures():
+        output.print(f"{name}: {figure}", highlight=False)
+
+
+def sources(as_json: AsJson = False) -> None:
+    """List the formats that can be read."""
+    from sentinel import assembly  # noqa: PLC0415
+
+    show({name: source.title for name, source in sorted(assembly.sources().items())}, as_json)

@@ -1,0 +1,71 @@
+"""`sentinel rejected`: what could not be read, why, and another try after a fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sentinel.commands.terminal import AsJson, show, show_rows
+from sentinel.core.alert import rfc3339
+from sentinel.core.errors import RefusedToStartError
+from sentinel.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="What could not be read: list it, show it, drive it again after a fix.")
+Data = Annotated[Path | None, typer.Option(help="The service's folder.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the most.")]
+
+
+@app.command("list")
+def list_(data: Data = None, source: str = "", limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List what waits, the newest first: where from, when, and why it was refused. Never what it says."""
+    from sentinel import assembly  # noqa: PLC0415
+
+    with assembly.dead_letters(Settings.read(data=data)) as dead:
+        letters = dead.list(source=source, limit=limit)
+    rows = [
+        (x.id, x.letter.record.source, rfc3339(x.letter.record.received_us), x.letter.code, x.letter.pointer) for x in letters
+    ]
+    columns = ("id", "source", "received", "code", "pointer")
+    if as_json:
+        show({"rejected": [dict(zip(columns, map(str, row), strict=True)) for row in rows]}, as_json)
+    else:
+        show_rows(columns, rows)
+
+
+@app.command("show")
+def show_one(
+    id: str, data: Data = None, raw: Annotated[bool, typer.Option(help="Print the record's bytes as well.")] = False
+) -> None:
+    """Show one: why it was refused and, when asked for, its bytes as they came (they may hold personal data)."""
+    import sys  # noqa: PLC0415
+
+    from sentinel import assembly  # noqa: PLC0415
+
+    with assembly.dead_letters(Settings.read(data=data)) as dead:
+        found = dead.show(id)
+    if found is None:
+        raise RefusedToStartError("there is no such record")
+    letter = found.letter
+    if raw:
+        sys.stdout.buffer.write(letter.record.raw)
+        return
+    what = {"id": found.id, "status": found.status, "tenant": letter.record.tenant, "source": letter.record.source}
+    why = {"code": letter.code, "pointer": letter.pointer, "detail": letter.detail, "bytes": len(letter.record.raw)}
+    show(what | why, as_json=False)
+
+
+@app.command()
+def redrive(
+    id: Annotated[list[str] | None, typer.Argument(help="Which; none: all that wait.")] = None,
+    data: Data = None,
+    source: str = "",
+    limit: Limit = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """Read them again and take in what can be read now. Safe while the service runs."""
+    from sentinel import assembly  # noqa: PLC0415
+
+    done = assembly.redrive(Settings.read(data=data), id or [], source, limit)
+    show({"moved": done.moved, "refused": done.refused}, as_json)

@@ -1,0 +1,77 @@
+"""`sentinel report`: who opened a record, what a person did, what an alert rests on. Asked of the running service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import httpx
+import typer
+
+from sentinel.commands.terminal import AsJson, show, show_rows
+from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Answers for an investigation, from the running service.")
+Url = Annotated[str | None, typer.Option(help="Where the service listens; none: as the settings say.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many rows at the most.")]
+_COLUMNS = (
+    "occurred_at",
+    "actor_id",
+    "action",
+    "patient_id",
+    "resource_type",
+    "client_address",
+    "purpose",
+    "explained_by",
+    "detectors",
+)
+
+
+@app.command()
+def patient(id: str, url: Url = None, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List all accesses to a patient's record: who, what, when, from where, why."""
+    _accesses(_ask(url, f"/v1/patients/{quote(id, safe='')}/accesses", limit=limit), as_json)
+
+
+@app.command()
+def actor(id: str, url: Url = None, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List all accesses by a person or service."""
+    _accesses(_ask(url, f"/v1/actors/{quote(id, safe='')}/accesses", limit=limit), as_json)
+
+
+@app.command()
+def alert(id: str, url: Url = None, as_json: AsJson = False) -> None:
+    """Show an alert: its reasons in words, and the accesses that it rests on."""
+    found = _ask(url, f"/v1/alerts/{quote(id, safe='')}")
+    evidence = _ask(url, f"/v1/alerts/{quote(id, safe='')}/evidence")
+    if as_json:
+        show({"alert": found, "evidence": evidence}, as_json)
+        return
+    show({name: found[name] for name in ("id", "severity", "priority", "actor", "first_seen", "last_seen")}, as_json)
+    show_rows(
+        ("reason", "usual for the person", "for peers"), [(r["text"]["en"], *r["usual"].values()) for r in found["reasons"]]
+    )
+    show_rows(_COLUMNS, [[item["access"].get(name, "") for name in _COLUMNS] for item in evidence])
+
+
+def _accesses(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show(answer, as_json)
+        return
+    show_rows(_COLUMNS, [[access.get(name, "") for name in _COLUMNS] for access in answer["accesses"]])
+
+
+def _ask(url: str | None, path: str, **asked: int) -> Any:
+    settings = Settings.read()
+    token = settings.console_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+    try:
+        answer = httpx.get((url or f"http://{settings.host}:{settings.port}") + path, params=asked, headers=headers, timeout=30)
+    except httpx.TransportError:
+        raise RefusedToStartError("no service answers there; start it with `sentinel serve`") from None
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise RefusedToStartError("there is nothing of that id")
+    if answer.is_error:
+        raise SentinelError(f"the service answered {answer.status_code}")
+    return answer.json()

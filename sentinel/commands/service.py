@@ -1,0 +1,48 @@
+"""Commands that run the service: serve, and the demonstration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from sentinel.commands.terminal import errors
+from sentinel.settings import Settings
+
+
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Folder of the intake log, checkpoints and the embedded store.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one.")] = None,
+) -> None:
+    """Run the service: intake, detection, API and console."""
+    from sentinel import assembly  # noqa: PLC0415
+
+    settings = Settings.read(data=data, host=host, port=port)
+    assembly.serve(settings, lambda address: errors.print(f"Sentinel is ready at {address}", highlight=False))
+
+
+def demo(
+    data: Annotated[Path, typer.Option(help="Folder of the demonstration; a second start goes on from it.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="TCP port; 0: any free one.")] = 8000,
+    seed: Annotated[int, typer.Option(min=0, help="Which hospital.")] = 7,
+    fast: Annotated[bool, typer.Option("--fast", help="A month in a few minutes, as fast as it goes.")] = False,
+) -> None:
+    """Watch a simulated hospital: its AuditEvents stream over HTTP into the running service."""
+    from sentinel import assembly  # noqa: PLC0415
+    from sentinel.demo import BUDGET, feed  # noqa: PLC0415
+
+    settings = Settings.read(data=data, port=port, budget=BUDGET)
+    key = settings.intake_key.get_secret_value() if settings.intake_key else None
+    today = datetime.now(tz=ZoneInfo(settings.timezone)).date()
+    story = data / "demo.json"
+
+    def start(address: str) -> None:
+        errors.print(f"Sentinel is ready: open [bold]{address}[/] (Ctrl-C stops; a second start goes on)", highlight=False)
+        get_context("spawn").Process(target=feed, args=(address, story, today, seed, fast, key), daemon=True).start()
+
+    assembly.serve(settings, start)
