@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
+from sentinel.core.event import EPOCH, AccessEvent, Action, row_of
 from sentinel.core.model import Model
 from sentinel.core.pipeline import Pipeline
 from sentinel.core.plugins import discover, enabled
@@ -164,7 +166,7 @@ def _parts(settings: Settings) -> Parts:
         sources=sources,
         context_decoder=context_decoder,
         open_store=partial(Store, settings),
-        prepare=partial(prepare, settings),
+        prepare=prepare,
     )
 
 
@@ -175,9 +177,18 @@ def context_decoder() -> ContextDecoder:
     return decode
 
 
-def prepare(settings: Settings) -> None:
-    """Import and compile what the first events would otherwise wait for."""
-    pipeline(settings).process(batch_of(settings.tenant, [], Provenance("none")))
+def prepare() -> None:
+    """Compile, or load, what the first events would otherwise wait for: the ordered pass and the model's trees."""
+    moment = 1_700_000_000_000_000
+    rows = [
+        row_of(
+            AccessEvent(
+                id=str(n), occurred_at=EPOCH + timedelta(microseconds=at), action=Action.READ, actor_id="a", patient_id="p"
+            )
+        )
+        for n, at in enumerate((moment, moment + 7_200_000_000))
+    ]
+    Pipeline("warm-up", detectors(), online_model()).process(batch_of("warm-up", rows, Provenance("none")))
 
 
 def _security(settings: Settings) -> Security:

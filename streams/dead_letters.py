@@ -22,9 +22,10 @@ RETRY_AFTER_SECONDS: Final = 60
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS letter (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL, subject TEXT NOT NULL,
-    raw BLOB NOT NULL, received_us INTEGER NOT NULL, code TEXT NOT NULL, pointer TEXT NOT NULL, detail TEXT NOT NULL,
-    status TEXT NOT NULL) STRICT;
+    received_us INTEGER NOT NULL, code TEXT NOT NULL, pointer TEXT NOT NULL, detail TEXT NOT NULL,
+    status TEXT NOT NULL, raw BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS letter_by_time ON letter (received_us, id);
+CREATE INDEX IF NOT EXISTS letter_by_status ON letter (status);
 CREATE TABLE IF NOT EXISTS size (one INTEGER PRIMARY KEY CHECK (one = 1), bytes INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO size VALUES (1, 0);
 CREATE TRIGGER IF NOT EXISTS letter_in AFTER INSERT ON letter
@@ -33,7 +34,8 @@ CREATE TRIGGER IF NOT EXISTS letter_out AFTER DELETE ON letter
     BEGIN UPDATE size SET bytes = bytes - length(old.raw) - {overhead}; END;
 """
 _PUT: Final = """
-INSERT INTO letter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO letter (id, tenant, kind, source, subject, raw, received_us, code, pointer, detail, status)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     code = excluded.code, pointer = excluded.pointer, detail = excluded.detail, status = excluded.status
 """

@@ -32,6 +32,7 @@ LOCK: Final = "service.lock"
 BOOT: Final = "import sys; sys.path[:] = {path!r}; from streams.worker import boot; boot({descriptor})"
 KILL_SECONDS: Final = 15.0  # beyond what the worker was given to stop
 WAKE_SECONDS: Final = 0.01  # appends that follow each other so closely wake the worker once
+WELL_SECONDS: Final = 60.0  # a worker that lived so long did not fail at its start
 RESTART_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # waits between starts that got nowhere; then the service gives up
 
 
@@ -151,13 +152,16 @@ class Service:
         """
         fruitless = 0
         while not self._stopping:
-            position = self._progress.position
+            position, started = self._progress.position, self._clock.monotonic()
+            self._oldest = 0  # which checkpoint is restored is not known yet: nothing may be dropped
+            self._log.trim(0, 0)
             process, pipe = self._spawn()
             await self._converse(pipe)
             await asyncio.to_thread(process.wait)
             if self._stopping:
                 return
-            fruitless = 0 if self._progress.position > position else fruitless + 1
+            got_on = self._progress.position > position or self._clock.monotonic() - started > WELL_SECONDS
+            fruitless = 0 if got_on else fruitless + 1
             if fruitless > len(RESTART_SECONDS):
                 raise RefusedToStartError("the worker is lost again and again; see the log")
             report("worker-lost", exit_code=process.returncode)

@@ -25,10 +25,11 @@ ROW_OVERHEAD_BYTES: Final = 128
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS record (
     position INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, kind TEXT NOT NULL, source TEXT NOT NULL,
-    subject TEXT NOT NULL, raw BLOB NOT NULL, received_us INTEGER NOT NULL) STRICT;
+    subject TEXT NOT NULL, received_us INTEGER NOT NULL, raw BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS kept_context (
-    tenant TEXT NOT NULL, subject TEXT NOT NULL, position INTEGER NOT NULL, source TEXT NOT NULL, raw BLOB NOT NULL,
-    received_us INTEGER NOT NULL, PRIMARY KEY (tenant, subject)) STRICT, WITHOUT ROWID;
+    tenant TEXT NOT NULL, subject TEXT NOT NULL, position INTEGER NOT NULL, source TEXT NOT NULL,
+    received_us INTEGER NOT NULL, raw BLOB NOT NULL, PRIMARY KEY (tenant, subject)) STRICT;
+CREATE INDEX IF NOT EXISTS kept_context_in_order ON kept_context (position);
 CREATE TABLE IF NOT EXISTS size (
     one INTEGER PRIMARY KEY CHECK (one = 1), records INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO size VALUES (1, 0, 0);
@@ -113,11 +114,16 @@ class IntakeLog:
         """Drop what lies at or before `upto` and was received before; the future gives how many.
 
         At most `TRIM_RECORDS` at once: ask again until it is 0. `upto` must be behind the oldest
-        checkpoint that may still be restored. The newest context of each subject moves aside and
-        stays readable through `kept_context`.
+        checkpoint that may still be restored; up to there records are dropped before their time when
+        the log is full. The newest context of each subject moves aside and stays readable through
+        `kept_context`.
         """
         entry = _Trim(upto, received_before_us, Future())
-        self._waiting.put(entry)
+        with self._pending:
+            if self._closed:
+                entry.done.set_result(0)
+            else:
+                self._waiting.put(entry)
         return entry.done
 
     @property
@@ -204,7 +210,7 @@ class IntakeLog:
         return LogSize(size.records - dropped.records, size.bytes - dropped.bytes, size.last)
 
     def _trim(self, trim: _Trim) -> None:
-        self._processed = max(self._processed, trim.upto)
+        self._processed = trim.upto
         try:
             with transaction(self._db):
                 dropped = _drop(self._db, trim.upto, trim.received_before_us)
@@ -300,7 +306,7 @@ def _insert(db: sqlite3.Connection, last: int, records: Sequence[LogRecord]) -> 
 
 
 _KEEP_CONTEXT: Final = """
-INSERT INTO kept_context SELECT tenant, subject, position, source, raw, received_us FROM record
+INSERT INTO kept_context SELECT tenant, subject, position, source, received_us, raw FROM record
 WHERE kind = 'context' AND position <= ? AND received_us < ? ORDER BY position
 ON CONFLICT (tenant, subject) DO UPDATE SET
     position = excluded.position, source = excluded.source, raw = excluded.raw, received_us = excluded.received_us

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -73,7 +74,9 @@ def a_batch(rows: Sequence[EventRow], tenant: str = TENANT) -> EventBatch:
     return batch_of(tenant, rows, Provenance(SOURCE))
 
 
-def a_person(actor: str, unit: str = "", role: str = "infirmier", identity: Identity | None = None, **told: Any) -> list[ContextRecord]:
+def a_person(
+    actor: str, unit: str = "", role: str = "infirmier", identity: Identity | None = None, **told: Any
+) -> list[ContextRecord]:
     """Return a person at work; with a unit, in a position that began long ago unless `start` and `end` say otherwise."""
     period = {name: told.pop(name) for name in ("start", "end") if name in told}
     people: list[ContextRecord] = [StaffMember(actor, actor, identity or Identity(), **told)]
@@ -171,7 +174,7 @@ class Seen:
 def cut(rows: Sequence[EventRow], cuts: Iterable[int]) -> Iterator[Sequence[EventRow]]:
     """Yield the rows in pieces that end before the indices `cuts`; a piece may be empty."""
     edges = [0, *sorted(index % (len(rows) + 1) for index in cuts), len(rows)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         yield rows[start:stop]
 
 
@@ -317,7 +320,8 @@ def _work(
     """Yield days of work: on patients who stay in one's own unit, and now and then on anybody."""
     for day in range(days):
         for i in range(people):
-            mine = [s.patient_id for s in context if isinstance(s, Stay) and s.unit == UNITS[i % 4] and s.start <= on(day) <= s.end]
+            stays = [record for record in context if isinstance(record, Stay) and record.unit == UNITS[i % len(UNITS)]]
+            mine = [stay.patient_id for stay in stays if stay.start <= on(day) <= stay.end]
             for _ in range(chance.randrange(busy // 2, busy * 2)):
                 patient = chance.choice(mine) if mine and chance.random() < 0.96 else f"patient-{chance.randrange(patients)}"
                 yield _an_act(chance, f"actor-{i}", patient, on(day, chance.uniform(7, 19)))

@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         what="Distinct patients without an ordinary reason in 24 h exceed what chance gives this person once in 10,000 days.",
         why="Curiosity rarely stops at one.",
         false_positives="First day in a unit that the context does not know yet.",
-        needs=(),
+        needs=("Encounter",),
         references=(),
     ),
     match=lambda f: f.unexplained & (f["unexplained_24h"] > f["unexplained_limit"]) & (f["unexplained_24h"] >= MINIMUM),

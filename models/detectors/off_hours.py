@@ -32,7 +32,7 @@ DETECTOR: Final = Detector(
         what="Under 1 % of what person and peers do falls at this hour, and the record is opened without an ordinary reason.",
         why="Curiosity waits for quiet hours.",
         false_positives="Overtime, replaced shifts.",
-        needs=(),
+        needs=("Encounter",),
         references=(),
     ),
     match=lambda f: f.unexplained & (f["hour_share"] < SHARE_MAX),

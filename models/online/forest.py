@@ -6,14 +6,20 @@ Tan, Ting and Liu, Fast Anomaly Detection for Streaming Data, IJCAI 2011.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.compiled import folder
+
 Floats = NDArray[np.float64]
-Paths = NDArray[np.int64]
+Ints = NDArray[np.int64]
+Paths = Ints
 
 SMALL_SHARE: Final = 0.1  # of the window: a node with less mass ends the walk, as in the paper and in river
 
@@ -71,14 +77,22 @@ class Forest:
             start = stop
 
     def _grow(self) -> None:
+        """Take the trees that river grows for these settings; grown once, then kept beside the compiled code."""
+        what = f"{version('river')}-{self._trees}-{self._height}-{self._window}-{self._seed}-{self._features}"
+        kept = folder() / f"river-trees-{what}.npz"
+        if not kept.exists():
+            _keep(kept, *self._grown_by_river())
+        with np.load(kept, allow_pickle=False) as arrays:
+            self._feature, self._threshold = arrays["feature"], arrays["threshold"]
+
+    def _grown_by_river(self) -> tuple[Ints, Floats]:
         """Let river build its trees, which it does as it first learns."""
-        # imported here: river takes seconds, which a restored model and commands without one need not pay
-        half_space_trees: Any = import_module("river.anomaly").HalfSpaceTrees
+        half_space_trees: Any = import_module("river.anomaly").HalfSpaceTrees  # here: importing river takes seconds
         river = half_space_trees(n_trees=self._trees, height=self._height, window_size=self._window, seed=self._seed)
         river.learn_one(dict.fromkeys(range(self._features), 0.0))
         nodes = [node for tree in river.trees for node in tree.iter_bfs()]
-        self._feature = np.array([getattr(node, "feature", 0) for node in nodes], dtype=np.int64)
-        self._threshold = np.array([getattr(node, "threshold", 0.0) for node in nodes])
+        feature = np.array([getattr(node, "feature", 0) for node in nodes], dtype=np.int64)
+        return feature, np.array([getattr(node, "threshold", 0.0) for node in nodes])
 
     def snapshot(self) -> dict[str, object]:
         """Return the state: arrays of one element a node, and how many hours were learnt."""
@@ -91,3 +105,10 @@ class Forest:
         self._learnt = int(state["learnt"])
         self._feature, self._threshold = state["feature"].copy(), state["threshold"].copy()
         self._open_mass, self._closed_mass = state["open_mass"].copy(), state["closed_mass"].copy()
+
+
+def _keep(file: Path, feature: Ints, threshold: Floats) -> None:
+    """Write the trees so that another process sees all of them or none."""
+    part = file.with_name(f"{file.stem}-{os.getpid()}.part.npz")
+    np.savez(part, feature=feature, threshold=threshold)
+    part.replace(file)

@@ -128,6 +128,7 @@ class ContextBook:
     people: dict[str, Person] = field(default_factory=dict)
     declared_actors: set[int] = field(default_factory=set)
     declared_patients: set[int] = field(default_factory=set)
+    declared_units: set[int] = field(default_factory=set)
     family_count: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
     stale: bool = True
     numbered: int = 1
@@ -237,11 +238,13 @@ class ContextBook:
         unit, parent = self.unit_codes.code(record.unit), self.unit_codes.code(record.part_of)
         self.make_room()
         self.units.parent[unit] = parent if parent != unit else NOBODY
-        for alias in record.aliases:
-            if self.unit_codes.find(alias) in (NOBODY, unit) and alias:
-                self.unit_codes.alias(alias, unit)
+        self.declared_units.add(unit)
+        self._alias(self.unit_codes, self.declared_units, record.aliases, unit)
 
     def _withdraw(self, record: Withdrawn) -> None:
+        kind, _, name = record.id.rpartition("/")
+        if kind == "Patient":  # told anew by what follows, or merged into the patient whose alias it becomes
+            self.declared_patients.discard(self.patient_codes.find(name))
         self._reckon_employment(self.positions.withdraw(record.id, self.actors.position_head))
         patients = self.stays.withdraw(record.id, self.patients.stay_head)
         for patient in patients | self.links.withdraw(record.id, self.patients.link_head):
@@ -262,9 +265,6 @@ class ContextBook:
     def _patient_alias(self, record: PatientAlias) -> None:
         patient = self.patient_codes.code(record.patient_id)
         self.make_room()
-        merged = self.patient_codes.find(record.alias)
-        if merged != patient:
-            self.declared_patients.discard(merged)
         self._alias(self.patient_codes, self.declared_patients, (record.alias,), patient)
 
     def _reckon_employment(self, actors: set[int]) -> None:
@@ -279,12 +279,12 @@ class ContextBook:
         care[patient] = max(care[patient], until)
 
     def _alias(self, codes: Codes, declared: set[int], aliases: Iterable[str], code: int) -> None:
-        """Let `aliases` mean `code`, taking over those that nobody was declared under, with what was told of them."""
+        """Let `aliases` mean `code`. What was told under one, as if it were an id that nobody was declared under, goes along."""
         for alias in aliases:
             other = codes.find(alias)
-            if alias and other not in declared:
+            if alias and other != code and other not in declared:
                 codes.alias(alias, code)
-                if other != NOBODY:
+                if codes.name(other) == alias:
                     self._hand_over(codes, other, code)
 
     def _hand_over(self, codes: Codes, old: int, new: int) -> None:
@@ -293,6 +293,9 @@ class ContextBook:
             self.positions.hand_over(self.actors.position_head, old, new)
             self.links.rows.actor[self.links.rows.actor == old] = new
             self._reckon_employment({new})
+        elif codes is self.unit_codes:
+            for told in (self.stays.rows.unit, self.positions.rows.unit, self.units.parent):
+                told[told == old] = new
         else:
             self.stays.hand_over(self.patients.stay_head, old, new)
             self.links.hand_over(self.patients.link_head, old, new)

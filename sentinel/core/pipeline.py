@@ -325,6 +325,8 @@ class Pipeline:
         self._close_sessions()
         if hour // 24 > before // 24:
             self._close_day(hour)
+        if hour // (24 * 7) > before // (24 * 7):
+            self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
         self._rates = self.baselines.rates()
         for story in self.stories.expire(hour):
             self._ended(story)
@@ -334,14 +336,13 @@ class Pipeline:
         suspects = np.array(sorted(story.actor for story in self.stories.open.values() if story.raised), dtype=np.int64)
         self.baselines.close_day(self.book.actors, self.roles, len(self.book.actor_codes), suspects)
         oldest = (hour - 24 * REFS_DAYS) * HOUR_US
-        if hour // 24 % 7 == 0:
-            self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
         self.refs = {actor: refs for actor, refs in self.refs.items() if refs[-1].occurred_at >= oldest}
 
     def _judge_watched(self, hour: int) -> None:
         """Make the findings whose time has come, unless the person wrote in the record meanwhile."""
-        while self.watched and self.watched[0].due <= hour:
-            watched = self.watched.popleft()
+        due = [watched for watched in self.watched if watched.due <= hour]
+        self.watched = deque(watched for watched in self.watched if watched.due > hour)
+        for watched in due:
             if self._acted_since(watched.actor, watched.event):
                 continue
             detector = next(d for d in self.detectors if d.name == watched.detector)

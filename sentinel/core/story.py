@@ -39,7 +39,8 @@ class Story:
 
     id: str
     actor: int
-    first_seen: int
+    began: int  # time of its first finding
+    first_seen: int  # of its events: what shows the same may have come before
     last_seen: int
     slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
     events: dict[str, EventRef] = field(default_factory=dict)  # by key
@@ -51,8 +52,8 @@ class Story:
     def takes(self, occurred_at: int) -> bool:
         """Whether a finding at that time belongs here."""
         if self.raised:
-            return occurred_at - self.last_seen <= RAISED_QUIET_US and occurred_at - self.first_seen <= RAISED_MAX_US
-        return occurred_at - self.first_seen <= STORY_US
+            return occurred_at - self.last_seen <= RAISED_QUIET_US and occurred_at - self.began <= RAISED_MAX_US
+        return occurred_at - self.began <= STORY_US
 
     def add(self, finding: Finding, event: EventRef, others: Iterable[EventRef]) -> None:
         """Take a finding on `event` in, with the other events that show the same."""
@@ -150,7 +151,8 @@ class Stories:
         story = self.open.get(actor)
         if story is not None and story.takes(event.occurred_at):
             return story, None
-        fresh = Story(ids.derive("alert", self.tenant, event.key), actor, event.occurred_at, event.occurred_at)
+        when = event.occurred_at
+        fresh = Story(ids.derive("alert", self.tenant, event.key), actor, began=when, first_seen=when, last_seen=when)
         self.open[actor] = fresh
         return fresh, story
 

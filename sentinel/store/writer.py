@@ -64,6 +64,12 @@ class Writer:
         waiting = sum(insert.rows.num_rows for insert in self._inserts if insert.table == "access")
         return int(waiting + sum(rows.num_rows for rows in self._access))
 
+    @property
+    def pending_bytes(self) -> int:
+        """Memory held by all that waits for `flush`; a flush takes about twice as much for a moment."""
+        waiting = sum(insert.rows.nbytes for insert in self._inserts)
+        return int(waiting + sum(rows.nbytes for rows in (*self._access, *self._raw)))
+
     def write(self, batch: EventBatch, assessment: Assessment) -> None:
         """Take events with what was concluded of them; none of them may be stored already."""
         if len(batch):

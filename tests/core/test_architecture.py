@@ -90,7 +90,7 @@ def test_the_core_is_pure(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["import time", "from random import choice", "datetime.now(UTC)", "uuid4()", "open('x')", "np.random.rand()", "import os.path"],
+    ["import time", "from random import choice", "datetime.now(UTC)", "uuid4()", "open('x')", "np.random.rand()", "import os"],
 )
 def test_an_offence_is_found(line: str) -> None:
     """What the test above would say."""
@@ -135,7 +135,7 @@ def told(attempt: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", [f"{SECRET}\x00", [SECRET], {SECRET: SECRET}, SECRET * 200], ids=["control", "list", "dict", "long"])
+@pytest.mark.parametrize("value", [f"{SECRET}\x00", [SECRET], {SECRET: 1}, SECRET * 200], ids=("control", "list", "dict", "long"))
 def test_no_refusal_quotes_the_value(field: str, value: object) -> None:
     """A field of the wrong type, length or content is named; what it said is not."""
     text = told(lambda: AccessEvent.model_validate(EVENT | {field: value}))
@@ -153,14 +153,8 @@ def test_no_refusal_quotes_an_unknown_field_s_value() -> None:
 @given(st.text())
 def test_no_refusal_of_a_time_quotes_it(text: str) -> None:
     """The message is a constant sentence."""
-    try:
+    with pytest.raises(ValueError, match=r"^(not an RFC 3339 time with an offset|no such date or time|no leap second then)$"):
         moment(f"{SECRET}{text}")
-    except ValueError as error:
-        assert "".join(traceback.format_exception_only(error)).strip() in {
-            "ValueError: not an RFC 3339 time with an offset",
-            "ValueError: no such date or time",
-            "ValueError: no leap second then",
-        }
 
 
 def test_an_event_keeps_its_patient_out_of_its_repr() -> None:

@@ -15,8 +15,10 @@ from sentinel.core.context import (
     FOREVER,
     ActorAlias,
     ContextRecord,
+    Identity,
     LinkKind,
     PatientAlias,
+    Position,
     StaffMember,
     Unit,
     Withdrawn,
@@ -151,10 +153,11 @@ def test_units_that_are_part_of_each_other_do_not_stop_the_pass() -> None:
     assert reason([*loop, *a_person("nurse", "b"), a_stay("p", "a", START, END)], START) == "stay-in-unit"
 
 
-def test_the_names_of_a_unit_are_one_unit() -> None:
-    """A stay under a unit's other id is a stay in it."""
-    unit = Unit("u1", "Médecine", aliases=("UF1234",))
-    assert reason([unit, *a_person("nurse", "u1"), a_stay("p", "UF1234", START, END)], START) == "stay-in-unit"
+@pytest.mark.parametrize("unit_first", [True, False])
+def test_the_names_of_a_unit_are_one_unit(unit_first: bool) -> None:
+    """A stay under a unit's other id is a stay in it, whichever was told first."""
+    unit, others = Unit("u1", "Médecine", aliases=("UF1234",)), [*a_person("nurse", "u1"), a_stay("p", "UF1234", START, END)]
+    assert reason([unit, *others] if unit_first else [*others, unit], START) == "stay-in-unit"
 
 
 def test_the_unit_that_the_event_tells_counts() -> None:
@@ -228,6 +231,9 @@ PEOPLE_BY_OTHER_NAMES: dict[str, list[ContextRecord]] = {
     "alias": [*NURSE, ActorAlias("n.dupont", "nurse")],
     "alias-first": [ActorAlias("n.dupont", "nurse"), *NURSE],
     "position-first": [*reversed(a_person("nurse", "medecine", aliases=("n.dupont",)))],
+    "position-by-login": [Position("1", "n.dupont", "medecine", ""), StaffMember("nurse", "", Identity(), ("n.dupont",))],
+    "role-alone": [ActorAlias("n.dupont", "nurse"), Position("1", "nurse", "medecine", "")],
+    "role-alone-told-twice": [*[Position("1", "nurse", "medecine", ""), ActorAlias("n.dupont", "nurse")] * 2],
 }
 
 
@@ -249,6 +255,30 @@ def test_patients_are_known_by_all_their_names(context: list[ContextRecord]) -> 
     """An identifier of another register stands for the patient."""
     assert reason([*context, *NURSE, a_stay("p-main", "medecine")], START) == "stay-in-unit"
     assert reason([a_stay("p-main", "medecine"), *context, *NURSE], START) == "stay-in-unit"
+    assert reason([a_stay("p", "medecine"), *context, *NURSE], START) == "stay-in-unit"
+    assert reasons([a_stay("p", "medecine"), *context, *NURSE], an_opening("p-main", START)) == ["stay-in-unit"]
+
+
+def test_a_merged_record_is_the_survivor_s() -> None:
+    """On a live feed it was a patient of its own until then: stays told before go along, both ways."""
+    merged = [Withdrawn("Patient/p"), PatientAlias("p", "p-main")]
+    for stay in ("p", "p-main"):
+        context = [*NURSE, a_patient("p"), a_patient("p-main"), a_stay(stay, "medecine"), *merged]
+        assert reasons(context, an_opening("p", START), an_opening("p-main", START)) == ["stay-in-unit"] * 2
+
+
+def test_an_id_is_not_taken_by_somebody_else_s_number() -> None:
+    """The id of a Person, or a number of another register, may be the id of another patient: that patient stays who they are."""
+    context = [*NURSE, a_patient("p"), a_patient("other"), a_stay("other", "medecine"), PatientAlias("p", "other")]
+    assert reason(context, START) == ""
+
+
+def test_a_number_that_two_people_share_moves_nothing_of_theirs() -> None:
+    """Each keeps their positions, whoever the number stands for."""
+    context: list[ContextRecord] = [a_stay("p", "medecine")]
+    for who in ("one", "two"):
+        context += [Position(f"role-{who}", who, "medecine", ""), ActorAlias("0001", who)]
+    assert [reason(context, START, who) for who in ("one", "two", "0001")] == ["stay-in-unit"] * 3
 
 
 def test_a_name_that_events_used_first_is_taken_over() -> None:
@@ -267,7 +297,11 @@ def test_a_persons_own_name_is_not_taken_from_them() -> None:
     assert reason(context, START, "nurse") == "stay-in-unit"
 
 
-NOTHING_OF_CARE: dict[str, list[ContextRecord]] = {"nothing": [], "people": NURSE, "people-and-patients": [*NURSE, a_patient("p")]}
+NOTHING_OF_CARE: dict[str, list[ContextRecord]] = {
+    "nothing": [],
+    "people": NURSE,
+    "people-and-patients": [*NURSE, a_patient("p")],
+}
 
 
 @pytest.mark.parametrize("context", NOTHING_OF_CARE.values(), ids=NOTHING_OF_CARE)
@@ -290,17 +324,25 @@ def test_an_event_on_no_patient_needs_no_reason() -> None:
 
 def test_alerts_tell_which_reasons_were_tried() -> None:
     """All of them but the two that hold for programs and patients alone."""
-    seen = seen_by([OTHER_CARE, *NURSE, a_patient("p", NURSE[0].identity)], [an_opening("p", START, destination="link", action=Action.SHARE)])  # type: ignore[union-attr]
+    seen = seen_by(
+        [OTHER_CARE, *NURSE, a_patient("p", NURSE[0].identity)], [an_opening("p", START, destination="link", action=Action.SHARE)]
+    )  # type: ignore[union-attr]
     (alert,) = seen.alerts.values()
     assert alert.not_explained_by == TRIED
     assert set(TRIED) == {e.name for e in EXPLANATIONS} - {"patient-request", "interface"}
 
 
-@settings(max_examples=25)
-@given(st.permutations([a_stay("p", "medecine", START, END), a_link("p", "nurse", LinkKind.ORDER, START, END), *NURSE, OTHER_CARE]))
-def test_whether_a_reason_holds_does_not_hang_on_the_order_of_context(records: list[ContextRecord]) -> None:
-    """Files and feeds tell the same things in any order."""
-    assert seen_by(records, [an_opening("p", START)], names=[]).explained_by != [""]
+STAYS = [a_stay("p", "medecine", START, END), a_stay("p", "medecine", START, END, planned=True, id="Appointment/1")]
+LINKS = [a_link("p", "nurse", kind, START, END) for kind in (LinkKind.ORDER, LinkKind.APPOINTMENT, LinkKind.RESULT)]
+
+
+@pytest.mark.parametrize(("records", "first"), [(STAYS + LINKS, "stay-in-unit"), (LINKS, "appointment")])
+@settings(max_examples=20)
+@given(data=st.data())
+def test_the_reason_does_not_hang_on_the_order_of_context(records: list[ContextRecord], first: str, data: st.DataObject) -> None:
+    """Files and feeds tell the same things in any order: of all that hold, the first declared is kept."""
+    context = data.draw(st.permutations([*records, *NURSE, OTHER_CARE]))
+    assert seen_by(context, [an_opening("p", START)], names=[]).explained_by == [first]
 
 
 def test_reasons_are_declared_once_and_in_two_languages() -> None:

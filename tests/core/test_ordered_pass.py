@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,24 @@ def test_a_device_is_new_once_the_person_is_known() -> None:
     assert new[DEVICE_WARM_UP:] == [0.0, 0.0, 1.0, 0.0]
 
 
+@pytest.mark.parametrize("weekdays", [range(7), (0, 1, 2)], ids=["every-day", "closed-on-thursdays"])
+def test_contacts_of_long_ago_are_forgotten(weekdays: Sequence[int]) -> None:
+    """After a hundred days or so a contact is as good as none, whichever days of the week a practice is open."""
+    between = [an_event(when=on(7 * week + day), actor_id="doctor") for week in range(18) for day in weekdays]
+    rows = sorted([an_opening("p", on(0, 8)), *between, an_opening("p", on(126, 8))], key=lambda row: row.occurred_at)
+    contact = dict(zip(rows, seen_by(NURSE, rows, names=[]).fact("contact_days"), strict=True))
+    assert math.isnan(contact[rows[-1]])
+
+
+def test_many_pairs_at_once_are_all_remembered() -> None:
+    """A batch far larger than the table of pairs, and one event at a time, remember the same."""
+    rows = [an_opening(f"p{k % 6_000}", on(0, 8, 0, k), f"actor-{k % 7}") for k in range(12_000)]
+    told = seen_by(NURSE, rows, names=[]).fact("contact_days")
+    np.testing.assert_array_equal(told, seen_by(NURSE, rows, range(0, 12_000, 500), names=[]).fact("contact_days"))
+    first_times = sum(map(math.isnan, told))
+    assert first_times == len({(row.actor_id, row.patient_id) for row in rows})
+
+
 def test_contact_and_act_are_told_before_they_are_renewed() -> None:
     """Days since the record was last opened, and since something was last written in it."""
     rows = [
@@ -178,6 +197,15 @@ def test_programs_and_patients_teach_nothing_of_people() -> None:
     assert [a.reasons for a in taught.alerts.values()] == [a.reasons for a in untaught.alerts.values()]
 
 
+def test_hours_are_those_of_the_site() -> None:
+    """Half past midnight on a Wednesday in Paris is the hour at which people there work, and late on Tuesday in UTC."""
+    mondays = [an_event(when=on(7 * week - 1, 23, k / 2)) for week in range(4) for k in range(60)]
+    rows = [*mondays, an_event(when=on(23, 23, 30))]
+    paris, utc = (seen_by([], rows, names=[], timezone=zone).fact("hour_share")[-1] for zone in ("Europe/Paris", "UTC"))
+    assert paris > 0.9
+    assert utc < 0.1
+
+
 def test_a_late_event_does_not_turn_time_back() -> None:
     """Yesterday's event that comes today counts for the last 24 h of its person, and the stream's hour stays."""
     rows = [an_event(when=on(1, 9)), an_event(Action.SEARCH, on(0, 12)), an_event(when=on(1, 9, 30))]
@@ -192,8 +220,18 @@ def test_a_very_late_event_counts_for_nothing_recent() -> None:
     assert seen_by([], rows, names=[]).fact("searches_24h")[-1] == 0.0
 
 
+@pytest.mark.xfail(reason="nothing bounds how far one event moves the stream's time")
 def test_one_clock_that_is_wrong_does_not_stop_the_others() -> None:
     """An event dated years ahead is kept, and days go on being closed for everybody else."""
     ahead = an_event(when=on(9_000), actor_id="broken-clock")
-    days = [an_event(Action.SEARCH, on(day, 9)) for day in range(5)]
-    assert seen_by([], [days[0], ahead, *days[1:]], names=[]).fact("searches_actor")[-1] == 1.0
+    days = [an_event(Action.SEARCH, on(day, 9, k)) for day in range(5) for k in range(day + 1)]
+    assert seen_by([], [days[0], ahead, *days[1:]], names=[]).fact("searches_actor")[-1] == 2.5
+
+
+def test_shares_stay_shares_when_reasons_come_and_go() -> None:
+    """A patient opened each day once with a reason and once without is half unexplained, not more than wholly."""
+    rows = [
+        an_opening("p", on(day, hour, day), actor_unit=unit) for day in range(40) for hour, unit in ((8, "chirurgie"), (16, ""))
+    ]
+    shares = seen_by([*a_person("nurse", "medecine"), a_stay("p", "chirurgie")], rows, names=[]).fact("unexplained_share")
+    assert max(shares) <= 1.0

@@ -130,7 +130,9 @@ def test_the_order_of_hash_tables_changes_nothing(hash_seed: str) -> None:
     """A process with other string hashes tells the same alerts: no result hangs on the order of a set."""
     program = "from tests.core.test_pipeline import lines; print(lines(5))"
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.strip() == lines(5)
 
 

@@ -16,7 +16,9 @@ ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 
 OTHER_CARE: Final = a_stay("patient-other", "chirurgie")  # care is on file, of somebody else
 TOWN: Final = tuple(a_patient(f"citizen-{i}", Identity(f"family {i}", "luc", "1970-01-01")) for i in range(200))
 NURSE: Final = (*a_person("nurse", "medecine", identity=ANNE), OTHER_CARE, *TOWN)
-STRANGER: Final = a_patient("patient-1", Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes"))
+STRANGER: Final = a_patient(
+    "patient-1", Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes")
+)
 EXPLAINED: Final = a_stay("patient-1", "medecine")
 OPENING: Final = (an_opening("patient-1", on(0)),)
 

@@ -89,7 +89,9 @@ def check_leaves_the_near_miss(detector: Detector) -> None:
 def check_p_value(detector: Detector) -> None:
     """Of every hit in (0, 1], before anybody clips it, one a hit, and never missing."""
     _, shown = hit(detector.name)
-    told = [value for facts in shown if (where := np.nonzero(detector.match(facts))[0]).size for value in _p(detector, facts, where)]
+    told = [
+        value for facts in shown if (where := np.nonzero(detector.match(facts))[0]).size for value in _p(detector, facts, where)
+    ]
     assert told
     assert all(0.0 < value <= 1.0 for value in told)
     reasons = [reason for alert in alerts_of(detector.name) for reason in alert.reasons]
@@ -144,11 +146,10 @@ def check_state_with_its_findings_can_be_kept(detector: Detector) -> None:
     assert {a.to_json() for a in seen.alerts.values()} == {a.to_json() for a in alerts_of(detector.name)}
 
 
-def check_is_silent_without_the_context_it_needs(detector: Detector) -> None:
-    """A detector that needs context says nothing without any, rather than taking everything for misuse."""
-    if detector.card.needs:
-        seen, _ = watched((), scenario(detector.name).hit, detector.name)
-        assert not seen.found
+def check_declares_the_context_it_needs(detector: Detector) -> None:
+    """Without any context it is silent if its card says that it needs some, rather than taking everything for misuse."""
+    seen, _ = watched((), scenario(detector.name).hit, detector.name)
+    assert bool(detector.card.needs) is not bool(seen.found)
 
 
 def check_card(detector: Detector) -> None:
@@ -202,9 +203,7 @@ def any_facts(n: int) -> Facts:
     return Facts(values, *codes, *flags[: len(Facts.__slots__) - 5], rates=dict.fromkeys(RATES, 0.01))
 
 
-CHECKS: Sequence[Callable[[Detector], None]] = [
-    value for name, value in sorted(globals().items()) if name.startswith("check_")
-]
+CHECKS: Sequence[Callable[[Detector], None]] = [value for name, value in sorted(globals().items()) if name.startswith("check_")]
 
 
 def test_every_detector_has_its_scenario() -> None:

@@ -85,7 +85,9 @@ def test_what_is_usual_for_one_is_not_for_another() -> None:
 
 def test_a_small_count_is_never_told() -> None:
     """Where nobody ever does it, twice is rare, and still not worth a person's time."""
-    rows = [an_event(when=on(day, 9), actor_id=who, patient_id="patient-other") for day in range(DAYS) for who in ("nurse", *PEERS)]
+    rows = [
+        an_event(when=on(day, 9), actor_id=who, patient_id="patient-other") for day in range(DAYS) for who in ("nurse", *PEERS)
+    ]
     few = [a_search("nurse", k, on(DAYS, 9) + k * HOUR_US // 60) for k in range(name_probing.MINIMUM - 1)]
     assert not seen_by(TEAM, [*rows, *few], names=["name_probing"]).found
     assert many_patients.MINIMUM > 1

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
+# Modules are compiled once for all starts, whatever the environment of the tests says.
+COMPILED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / f"sentinel-tests-{os.getuid()}")
+}
 
 
 def free_port() -> int:
@@ -43,6 +48,7 @@ class Running:
                 stdout=errors,
                 stderr=errors,
                 cwd=ROOT,
+                env=COMPILED,
             )
 
     def wait_ready(self) -> None:
@@ -101,6 +107,7 @@ class Running:
         told = subprocess.run(
             [sys.executable, "-m", "tests.service.store_contents", str(self.folder)],
             cwd=ROOT,
+            env=COMPILED,
             capture_output=True,
             text=True,
             check=True,

@@ -215,12 +215,13 @@ def test_an_insert_that_tore_is_completed_and_not_doubled(store: Connections, fu
     assert 0 < count(store) < len(batch), "it tore"
     assert count(store, "alert") == 0, "an alert never comes before what it rests on"
     assert writer.pending == len(batch)
+    assert writer.pending_bytes > 16 * len(batch)
     more = a_batch(some_events(20, first=20_000), offset=len(batch))
     writer.write(more, nothing_found(more))
     writer.flush()
     assert count(store) == store.writer.command("SELECT uniqExact(key) FROM access") == len(batch) + len(more)
     assert count(store, "alert") == 1
-    assert writer.pending == 0
+    assert writer.pending == writer.pending_bytes == 0
 
 
 def test_a_merge_that_was_cut_short_is_noticed_and_undone(tmp_path: Path) -> None:

@@ -1,0 +1,271 @@
+"""Makes the reference pages of docs/ from the code; with --check it changes nothing, and fails when one is stale."""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+import tokenize
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, get_args
+
+import numpy as np
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from sentinel.assembly import detectors
+from sentinel.core.batch import ACTIONS
+from sentinel.core.detector import Detector, Evidence, Facts, Scope
+from sentinel.core.explain import EXPLANATIONS, Explanation
+from sentinel.core.facts import declare
+from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
+from sentinel.settings import Settings
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+MADE: Final = "<!-- made by `make docs` from the code: change the code, not this page -->"
+ABOUT: Final = {Scope.PATIENT: "one person and one patient", Scope.ACTOR: "one person, whoever the patients"}
+EVIDENCE: Final = {
+    Evidence.UNEXPLAINED: "records opened without an ordinary reason",
+    Evidence.EXPORTED: "exports, prints and shares",
+    Evidence.DELETED: "deletions",
+    Evidence.SEARCHES: "searches",
+    Evidence.EMERGENCIES: "break-glass",
+    Evidence.LOGINS: "failed logins",
+}
+
+DETECTORS_INTRO: Final = """\
+# Detectors
+
+A detector is one pattern of misuse, in one file of `models/detectors` named as the detector. It reads [facts](facts.md), says how
+often chance alone gives as much on ordinary work (its p-value), and puts what it found into a French and an English sentence.
+Findings on one person within a day make one alert; of findings in one group, which show much the same, the strongest counts.
+
+All that are found run, unless the setting `SENTINEL_DETECTORS` names some ([settings](settings.md)). A hospital adds its own
+through the entry-point group `sentinel.detectors`. One that needs context is silent without it ([context](context.md)).
+"""
+FACTS_INTRO: Final = """\
+# Facts
+
+One ordered pass over the events joins what is known of people and patients, and writes these columns beside each event.
+[Detectors](detectors.md) and the [online model](model.md) read them and nothing else. A missing fact is no opinion: nobody
+takes it for a yes or a no.
+"""
+METRICS_INTRO: Final = """\
+## Counts of a day
+
+What is counted for each person over 24 hours, and compared with their own days and their peers': people of the same role. What is
+usual is read from closed days alone, so that no result hangs on how streams interleave.
+"""
+REASONS_INTRO: Final = """\
+## Ordinary reasons
+
+The declared reasons for opening a record, tried in this order; the first that holds is kept as `explained_by`. Each holds from so
+many days before what it refers to, to so many days after. Without any stay, visit or link on file there is no opinion at all.
+"""
+SETTINGS_INTRO: Final = """\
+# Settings
+
+Read from the environment when a command starts. A value that cannot be used is a refusal to start, with exit code 2; the message
+names the setting, never its value. Lists are JSON: `SENTINEL_DETECTORS='["vip_record", "mass_export"]'`. Secrets are never shown.
+"""
+
+Page = Callable[[], str]
+
+
+def detectors_page() -> str:
+    """Return one section a detector, from its card and its file."""
+    found = detectors()
+    overview = table(
+        ("detector", "en français", "about", "needs"),
+        [(f"[`{d.name}`](#{d.name})", d.title_fr, str(d.scope), _codes(d.card.needs) or "events alone") for d in found],
+    )
+    return _page(DETECTORS_INTRO, overview, *map(_detector_section, found))
+
+
+def _detector_section(detector: Detector) -> str:
+    card, module = detector.card, import_module(f"models.detectors.{detector.name}")
+    lines = [
+        f"*{detector.title_en} · {detector.title_fr}*",
+        f"{card.what} {card.why}",
+        f"- **False positives:** {card.false_positives}",
+        f"- **Context it needs:** {_codes(card.needs) or 'none: events alone'}.",
+        f"- **Facts it reads:** {_codes(facts_read(detector)) or 'none: the event alone'}.",
+        f"- **Finds something about:** {ABOUT[detector.scope]}.{_told_later(detector)}",
+        *_optional("Evidence it brings", EVIDENCE.get(detector.evidence, "")),
+        *_optional("Weight", "" if detector.weight == 1.0 else f"{detector.weight:g}"),
+        *_optional("Group", f"`{detector.group}`" if detector.group else ""),
+        *_optional("References", "; ".join(card.references)),
+    ]
+    return f"## {detector.name}\n\n{lines[0]}\n\n{lines[1]}\n\n" + "\n".join(lines[2:]) + _parameters_of(module)
+
+
+def _told_later(detector: Detector) -> str:
+    hours = detector.after_hours
+    return f" Told {hours} h after the event, unless the person has written in the record by then." if hours else ""
+
+
+def _optional(title: str, text: str) -> list[str]:
+    return [f"- **{title}:** {text}."] if text else []
+
+
+def _parameters_of(module: ModuleType) -> str:
+    rows = [(f"`{name}`", f"{value:g}", meaning) for name, value, meaning in parameters(module)]
+    return "\n\n" + table(("parameter", "value", "meaning"), rows) if rows else ""
+
+
+def parameters(module: ModuleType) -> list[tuple[str, float, str]]:
+    """Return the numbers that a module declares at its top, with the comments beside them."""
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    declared = [(node.target, node.lineno) for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
+    named = [(target.id, line) for target, line in declared if isinstance(target, ast.Name)]
+    return [
+        (name, float(value), comments.get(line, ""))
+        for name, line in named
+        if isinstance(value := getattr(module, name), int | float)
+    ]
+
+
+def facts_read(detector: Detector) -> list[str]:
+    """Return the names of the facts that a detector looks at to find something and to weigh it, each once."""
+    read: dict[str, None] = {}
+
+    class Watched(Facts):
+        """Facts that tell which of them were asked for."""
+
+        def __getitem__(self, name: str) -> Any:
+            read[name] = None
+            return Facts.__getitem__(self, name)
+
+    nothing, no = np.zeros(1, np.int8), np.zeros(1, np.bool_)
+    facts = Watched(
+        values=np.full((len(FACTS), 1), np.nan, np.float32),
+        action=nothing + len(ACTIONS) - 1,
+        actor_type=nothing,
+        destination=nothing,
+        emergency=no,
+        has_reason=no,
+        has_patient=no,
+        rates=dict.fromkeys(RATES, 0.01),
+    )
+    detector.match(facts)
+    detector.p_value(facts)
+    return list(read)
+
+
+def facts_page() -> str:
+    """Return every fact with its unit, what it means, what missing means, and the context it needs."""
+    daily, others = FACTS[: PER_METRIC * len(METRICS)], FACTS[PER_METRIC * len(METRICS) :]
+    return _page(
+        FACTS_INTRO,
+        METRICS_INTRO,
+        table(("count", "what is counted"), [(f"`{name}`", meaning) for name, meaning in _metrics()]),
+        _facts_table(daily),
+        "## Of the event, the person and the patient",
+        _facts_table(others),
+        REASONS_INTRO,
+        table(("reason", "days before", "days after", "in words", "en français"), [_reason(reason) for reason in EXPLANATIONS]),
+        "## Shares of ordinary openings",
+        f"How often an ordinary opening has a trait, learnt from closed hours; the p-value of a finding on it: {_codes(RATES)}.",
+        "## An hour of one person",
+        f"What the online model learns, one vector a person and active hour: {_codes(SESSION)}.",
+    )
+
+
+def _metrics() -> list[tuple[str, str]]:
+    """Return what each count counts, from the text under `METRICS`: `name: meaning. name: meaning.`."""
+    body = ast.parse(Path(str(declare.__file__)).read_text(encoding="utf-8")).body
+    at = next(i for i, node in enumerate(body) if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "METRICS")
+    text = " ".join(ast.literal_eval(body[at + 1].value).split())  # type: ignore[attr-defined]
+    starts = [(name, text.index(f"{name}: ")) for name in METRICS]
+    ends = [*(start for _, start in starts[1:]), len(text)]
+    return [(name, text[start + len(name) + 2 : end].strip(" .")) for (name, start), end in zip(starts, ends, strict=True)]
+
+
+def _facts_table(facts: Iterable[Fact]) -> str:
+    rows = [(f"`{f.name}`", f.unit, f.meaning, f.missing, _codes(filter(None, f.needs.split(", ")))) for f in facts]
+    return table(("fact", "unit", "meaning", "missing", "needs"), rows)
+
+
+def _reason(reason: Explanation) -> tuple[str, ...]:
+    return f"`{reason.name}`", f"{reason.before_days:g}", f"{reason.after_days:g}", reason.en, reason.fr
+
+
+def settings_page() -> str:
+    """Return every setting with its type, default, bounds and meaning."""
+    rows = [_setting(name, field) for name, field in Settings.model_fields.items()]
+    return _page(SETTINGS_INTRO, table(("setting", "type", "default", "bounds", "meaning"), rows))
+
+
+def _setting(name: str, field: FieldInfo) -> tuple[str, ...]:
+    bounds = [f"{sign} {value}" for sign, kind in (("≥", "ge"), ("≤", "le")) for value in _bound(field, kind)]
+    return f"`SENTINEL_{name.upper()}`", _type(field.annotation), _default(field), ", ".join(bounds), field.description or ""
+
+
+def _default(field: FieldInfo) -> str:
+    if isinstance(field.default, bool):
+        return "yes" if field.default else "no"
+    return "none" if field.default in (None, ()) else f"`{field.default}`"
+
+
+def _bound(field: FieldInfo, kind: str) -> list[str]:
+    return [f"{value:,}" for part in field.metadata if (value := getattr(part, kind, None)) is not None]
+
+
+def _type(annotation: Any) -> str:
+    kinds = [kind for kind in (get_args(annotation) or (annotation,)) if isinstance(kind, type) and kind is not type(None)]
+    name = "list of texts" if str(annotation).startswith("tuple") or tuple in map(_origin, get_args(annotation)) else ""
+    plain = {SecretStr: "secret", Path: "folder", str: "text", int: "whole number", float: "number", bool: "yes or no"}
+    return name or plain[kinds[0]]
+
+
+def _origin(annotation: Any) -> Any:
+    return getattr(annotation, "__origin__", None)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _codes(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _page(intro: str, *parts: str) -> str:
+    title, _, rest = intro.partition("\n")
+    return "\n\n".join([title, MADE, rest.strip(), *(part.strip() for part in parts)]) + "\n"
+
+
+PAGES: Final[dict[str, Page]] = {
+    "detectors.md": detectors_page,
+    "facts.md": facts_page,
+    "settings.md": settings_page,
+}
+
+
+def stale() -> list[str]:
+    """Return the names of the pages that do not say what the code says."""
+    return [name for name, page in PAGES.items() if not (DOCS / name).is_file() or (DOCS / name).read_text("utf-8") != page()]
+
+
+def main() -> int:
+    """Write the stale pages; or, with --check, name them and return 1."""
+    names, check = stale(), "--check" in sys.argv[1:]
+    for name in names:
+        print(f"{'stale, run `make docs`' if check else 'written'}: docs/{name}")
+        if not check:
+            (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+    return int(check and bool(names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
