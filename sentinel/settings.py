@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -11,11 +13,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentinel.core.errors import RefusedToStartError
 
+PREFIX: Final = "SENTINEL_"
+TEST_SWITCHES: Final = frozenset({"SENTINEL_REAL", "SENTINEL_SOAK", "SENTINEL_KILLS"})  # of the tests, not of the service
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Unknown names are refused; secrets are never shown."""
 
-    model_config = SettingsConfigDict(env_prefix="SENTINEL_", frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data: Path = Field(Path("var/sentinel"), description="folder of the intake log, checkpoints and the embedded store")
     host: str = Field("127.0.0.1", description="address to listen on; another than this machine's own needs both keys below")
@@ -50,8 +55,17 @@ class Settings(BaseSettings):
         Raises:
             RefusedToStartError: one of them cannot be used; the message names it, never its value.
         """
+        _refuse_unknown(os.environ, cls)
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             raise RefusedToStartError(f"settings: {wrong}") from None
+
+
+def _refuse_unknown(environment: Mapping[str, str], settings: type[Settings]) -> None:
+    """A mistyped SENTINEL_INTAKE_KEY must not leave the service without its key."""
+    known = {f"{PREFIX}{name.upper()}" for name in settings.model_fields} | TEST_SWITCHES
+    unknown = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise RefusedToStartError(f"settings: there is no {', '.join(unknown)}")

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
-from sentinel.core.detector import Card, Detector, Scope
+from models.phrases import french, percent, rate_of
+from sentinel.core.alert import Usual
+from sentinel.core.detector import Card, Detector, Facts, Scope, Words
+
+
+def _say(facts: Facts, _i: int) -> Words:
+    share = facts.rates["own_record"]
+    return Words(
+        1,
+        Usual(None, round(share, 6)),
+        f"Propre dossier ouvert avec le compte professionnel ; {french(percent(share))} % des consultations sont dans ce cas.",
+        f"Own record was opened with the work account; {percent(share)} % of openings are like this.",
+    )
+
 
 DETECTOR: Final = Detector(
     name="own_record",
@@ -21,7 +33,5 @@ DETECTOR: Final = Detector(
     ),
     match=lambda f: f["own_record"] > 0,
     p_value=lambda f: rate_of(f, "own_record"),
-    say=lambda f, i: trait(
-        f, i, "own_record", "Propre dossier ouvert avec le compte professionnel", "Own record was opened with the work account"
-    ),
+    say=_say,
 )

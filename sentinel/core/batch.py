@@ -130,7 +130,8 @@ class Assessment:
     `explained_by`: the name of the ordinary reason, empty when none was found or none is needed.
     `p_value`: of the event's most unusual finding, in (0, 1]; NaN: no opinion.
     `detectors` and `weighed` hold only the events with findings, by index: the detectors' names,
-    and the facts that weighed as `{fact: observed}`.
+    and what each observed as `{detector: observed}`. Findings that wait (`Detector.after_hours`) are not among
+    them: they stand in the alert they lead to.
     """
 
     explained_by: list[str]

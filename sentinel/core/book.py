@@ -126,6 +126,8 @@ class ContextBook:
     links: Pool = field(default_factory=lambda: Pool(tables.pool(LinkPool)))
     positions: Pool = field(default_factory=lambda: Pool(tables.pool(PositionPool)))
     people: dict[str, Person] = field(default_factory=dict)
+    actor_identity: dict[int, str] = field(default_factory=dict)  # the key in `people` that each stands under
+    patient_identity: dict[int, str] = field(default_factory=dict)
     declared_actors: set[int] = field(default_factory=set)
     declared_patients: set[int] = field(default_factory=set)
     declared_units: set[int] = field(default_factory=set)
@@ -312,11 +314,26 @@ class ContextBook:
         table.street[code] = self.trait_codes.code(f"s:{identity.street}") if identity.street else NOBODY
         self.family_count = grown(self.family_count, len(self.trait_codes), 0.0)
 
+    def _forget_identity(self, key: str, actor: int, patient: int) -> None:
+        """A corrected identity is no longer the one told before."""
+        known_as, code = (self.actor_identity, actor) if actor != NOBODY else (self.patient_identity, patient)
+        before = known_as.get(code, "")
+        known_as[code] = key
+        if before in ("", key) or before not in self.people:
+            return
+        person = self.people[before]
+        left = Person(NOBODY if person.actor == actor else person.actor, tuple(p for p in person.patients if p != patient))
+        self.people[before] = left
+        for record in (*left.patients, *((patient,) if patient else ())):
+            self.patients.staff_actor[record] = left.actor if record in left.patients else NOBODY
+
     def _recognise(self, identity: Identity, actor: int, patient: int) -> None:
         """Tell that a patient is a person at work: same family name, given name and date of birth."""
-        if not (identity.family and identity.given and identity.birth_date):
+        told = identity.family and identity.given and identity.birth_date
+        key = f"{identity.family}|{identity.given}|{identity.birth_date}" if told else ""
+        self._forget_identity(key, actor, patient)
+        if not key:
             return
-        key = f"{identity.family}|{identity.given}|{identity.birth_date}"
         known = self.people.get(key, Person(NOBODY, ()))
         also = (patient,) if patient not in (NOBODY, *known.patients) else ()
         person = Person(actor or known.actor, (*known.patients, *also))

@@ -1,7 +1,7 @@
 """The alert budget: how many lines a day people can read, and the priority that this makes an alert need.
 
 The threshold reads closed hours only. It is the priority that about `per_day` stories a day exceeded over the last
-two weeks; a week that has used up its alerts asks for four times rarer ones.
+two weeks. A week that has used up its alerts is left to the gravest alone, and so is an hour that floods the queue.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Final
 
 FLOOR: Final = 3.0  # evidence of one in a thousand: below it nobody is told, whatever the budget
 PRIOR: Final = 5.0  # before the stream has shown what is ordinary
+GRAVE: Final = 12.0  # evidence of one in a million million: told even when the week is used up
+FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, and the queue must stay readable
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
@@ -44,7 +46,12 @@ class Budget:
         allowed = self.per_day * hours / 24
         week_used = len(self.raised) >= self.per_day * 7
         scores = sorted([score for _, score in self.ended] + open_scores, reverse=True)
-        rank = int(allowed / 4 if week_used else allowed)
+        rank = int(allowed)
         usual = scores[rank] if rank < len(scores) else FLOOR
         warm = hour - self.started >= WARM_UP_HOURS
-        self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR))
+        self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR), GRAVE if week_used else FLOOR)
+
+    def admits(self, score: float) -> bool:
+        """Whether a story of that score is raised now."""
+        flooded = self.per_day > 0 and len(self.raised) >= FLOOD_WEEKS * 7 * self.per_day
+        return score >= (max(self.threshold, GRAVE) if flooded else self.threshold)

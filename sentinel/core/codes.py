@@ -47,6 +47,8 @@ class Codes:
         """Return a number whose first name is `name`: an id wins over somebody else's alias."""
         if name in self.aliases and self.names[self.aliases[name]] != name:
             del self.aliases[name], self._numbering[name]
+            if name in self.names:  # it was met before it became an alias
+                self._numbering[name] = self.names.index(name)
         return self._numbering[name]
 
     def find(self, name: str) -> int:

@@ -162,3 +162,4 @@ class Finding:
     p_value: float
     words: Words
     evidence: Evidence = Evidence.NONE
+    unexplained: bool = False  # its event opened a record without an ordinary reason

@@ -283,15 +283,18 @@ class Pipeline:
         row = start + i
         event = _ref(batch, columns, row, 0)
         actor = int(columns.actor[row])
-        assessment.p_value[row] = min(p for _, p, _ in hits)
-        assessment.detectors[row] = tuple(detector.name for detector, _, _ in hits)
-        assessment.weighed[row] = {d.name: w.observed for d, _, w in hits if w.observed is not None}
+        unexplained = bool(view.unexplained[i])
+        at_once = [hit for hit in hits if not hit[0].after_hours]
+        if at_once:
+            assessment.p_value[row] = min(p for _, p, _ in at_once)
+            assessment.detectors[row] = tuple(detector.name for detector, _, _ in at_once)
+            assessment.weighed[row] = {d.name: w.observed for d, _, w in at_once if w.observed is not None}
         for detector, p_value, words in hits:
             if detector.after_hours:
                 due = int(self.clock.hour[0]) + detector.after_hours
                 self.watched.append(Watched(due, detector.name, view.at(np.array([i])), actor, event))
             else:
-                self._found(actor, event, _finding(detector, p_value, words))
+                self._found(actor, event, _finding(detector, p_value, words, unexplained))
         if int(batch.action[row]) in _ACTS and actor in self.stories.open:
             self.stories.open[actor].acted_on(event.patient)
 
@@ -303,7 +306,7 @@ class Pipeline:
         since = event.occurred_at - DAY_US
         others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
         story.add(finding, event, others)
-        if not story.raised and story.score >= self.budget.threshold:
+        if not story.raised and self.budget.admits(story.score):
             story.raised = True
             self.budget.raised.append(int(self.clock.hour[0]))
         if story.raised:
@@ -322,7 +325,7 @@ class Pipeline:
         self.clock.hour[0] = hour
         self.baselines.close_hour(self.clock)
         self._judge_watched(hour)
-        self._close_sessions()
+        self._close_sessions(before)
         if hour // 24 > before // 24:
             self._close_day(hour)
         if hour // (24 * 7) > before // (24 * 7):
@@ -346,15 +349,16 @@ class Pipeline:
             if self._acted_since(watched.actor, watched.event):
                 continue
             detector = next(d for d in self.detectors if d.name == watched.detector)
+            unexplained = bool(watched.facts.unexplained[0])
             p_value = float(np.clip(detector.p_value(watched.facts)[0], P_MIN, 1.0))
-            self._found(watched.actor, watched.event, _finding(detector, p_value, detector.say(watched.facts, 0)))
+            self._found(watched.actor, watched.event, _finding(detector, p_value, detector.say(watched.facts, 0), unexplained))
 
     def _acted_since(self, actor: int, event: EventRef) -> bool:
         where = np.nonzero(self.pairs.key == ((actor << 32) | event.patient))[0] if event.patient else ()
         return any(int(self.pairs.last_act[i]) >= event.occurred_at for i in where)
 
-    def _close_sessions(self) -> None:
-        """Hand the hours that ended to the model, and its surprises to the stories."""
+    def _close_sessions(self, hour: int) -> None:
+        """Hand people's `hour` that ended to the model, and its surprises to the stories."""
         book = self.book
         sessions = book.actors.session[: len(book.actor_codes)]
         who = sorted(np.nonzero(sessions[:, 0])[0].tolist(), key=book.actor_codes.name)
@@ -368,13 +372,13 @@ class Pipeline:
                 learnable=np.array([actor not in suspects for actor in who]),
             )
             for surprise in self.model.close_hour(hours):
-                self._surprised(surprise)
+                self._surprised(surprise, hour)
         sessions[:] = 0.0
 
-    def _surprised(self, surprise: Surprise) -> None:
+    def _surprised(self, surprise: Surprise, hour: int) -> None:
         """Turn an hour that the model finds unusual into a finding, on the last notable event of that hour."""
-        refs = self.refs.get(surprise.actor)
-        if not refs or self.model is None:
+        refs = [ref for ref in self.refs.get(surprise.actor, ()) if ref.occurred_at // HOUR_US == hour]
+        if not refs or self.model is None:  # nothing in it that one could show
             return
         strength = -MODEL_WEIGHT * float(np.log10(max(surprise.p_value, P_MIN)))
         finding = Finding(self.model.name, self.model.name, Scope.ACTOR, strength, surprise.p_value, surprise_in_words(surprise))
@@ -427,7 +431,7 @@ def _plausible(batch: EventBatch) -> NDArray[np.int64]:
     return np.minimum(batch.occurred_at, latest)
 
 
-def _finding(detector: Detector, p_value: float, words: Words) -> Finding:
+def _finding(detector: Detector, p_value: float, words: Words, unexplained: bool) -> Finding:
     strength = -detector.weight * float(np.log10(max(p_value, P_MIN)))
     return Finding(
         detector.name,
@@ -437,6 +441,7 @@ def _finding(detector: Detector, p_value: float, words: Words) -> Finding:
         float(f"{p_value:.3g}"),
         words,
         detector.evidence,
+        unexplained,
     )
 
 

@@ -96,7 +96,7 @@ class Story:
             Reason(f.detector, f.words.observed, f.words.usual, f.p_value, f.words.fr, f.words.en)
             for f in _strongest_of_each(findings)
         )
-        about_patient = any(f.scope is Scope.PATIENT for f in findings)
+        unexplained = any(f.unexplained for f in findings)
         return Alert(
             id=self.id,
             tenant=tenant,
@@ -111,7 +111,7 @@ class Story:
             first_seen=self.first_seen,
             last_seen=self.last_seen,
             reasons=reasons,
-            not_explained_by=tried if about_patient else (),
+            not_explained_by=tried if unexplained else (),
         )
 
 

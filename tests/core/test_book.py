@@ -159,7 +159,6 @@ def test_a_corrected_identity_is_the_one_that_counts() -> None:
     assert seen_by(context, [an_opening("p", NOW, "anne")], names=[]).fact("own_record") == [0.0]
 
 
-@pytest.mark.xfail(reason="a civil identity keeps the records that once bore it")
 def test_a_corrected_identity_stays_corrected_when_staff_are_read_again() -> None:
     """A nightly reload of Practitioners does not bring the old name back."""
     wrong, right = a_patient("p", ANNE), a_patient("p", Identity("petit", "zoe", "1990-01-01"))
