@@ -13,20 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
-from sentinel.core.event import EPOCH, AccessEvent, Action, row_of
-from sentinel.core.model import Model
-from sentinel.core.pipeline import Pipeline
 from sentinel.core.plugins import discover, enabled
-from streams.replay import Progress, Replay, Summary
-from streams.replay import replay as run_replay
 from streams.sources.contract import Source
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from sentinel.core.model import Model
+    from sentinel.core.pipeline import Pipeline
     from sentinel.settings import Settings
     from sentinel.store.questions import Questions
     from sentinel.store.writer import Writer
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
     from streams.embedded import Service
     from streams.parts import Parts
     from streams.record import ContextDecoder
+    from streams.replay import Progress, Summary
 
 MODEL_NAME: Final = "session_trees"
 
@@ -61,13 +58,15 @@ def detectors(names: Sequence[str] | None = None) -> list[Detector]:
 
 def online_model() -> Model:
     """Return a fresh online model."""
-    from models.online.session_trees import SessionTrees  # noqa: PLC0415  river takes a second to import
+    from models.online.session_trees import SessionTrees
 
     return SessionTrees()
 
 
 def pipeline(settings: Settings, tenant: str | None = None) -> Pipeline:
     """Return the core as these settings want it, for one tenant."""
+    from sentinel.core.pipeline import Pipeline
+
     return Pipeline(
         tenant=tenant or settings.tenant,
         detectors=detectors(settings.detectors),
@@ -85,6 +84,9 @@ def replay(
     Raises:
         RefusedToStartError: the format, the context or a file is not there.
     """
+    from streams.replay import Replay
+    from streams.replay import replay as run_replay
+
     _must_be_there([file for file in files if file != "-"], context)
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing, (out / "rejected.ndjson").open("w", encoding="utf-8") as rejected:
@@ -115,9 +117,9 @@ class Store:
     """The store as its owner has it: a writer, and questions for each thread that answers."""
 
     def __init__(self, settings: Settings) -> None:
-        from sentinel.store.client import connect  # noqa: PLC0415  chDB takes a second to import
-        from sentinel.store.migrate import migrate  # noqa: PLC0415
-        from sentinel.store.writer import Writer  # noqa: PLC0415
+        from sentinel.store.client import connect
+        from sentinel.store.migrate import migrate
+        from sentinel.store.writer import Writer
 
         self._connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
         migrate(self._connections.writer)
@@ -125,7 +127,7 @@ class Store:
 
     def questions(self) -> Questions:
         """Return the named questions on a client of their own."""
-        from sentinel.store.questions import Questions  # noqa: PLC0415
+        from sentinel.store.questions import Questions
 
         return Questions(self._connections.reader())
 
@@ -140,13 +142,12 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     Raises:
         RefusedToStartError: it may not listen there, or the folder, port or store cannot be had.
     """
-    from sentinel.web.security import check_exposure  # noqa: PLC0415
-    from streams.embedded import EmbeddedConfig, SystemClock  # noqa: PLC0415
-    from streams.embedded import serve as run  # noqa: PLC0415
-    from streams.intake_log import LogBounds  # noqa: PLC0415
+    from sentinel.web.security import check_exposure
+    from streams.embedded import EmbeddedConfig, SystemClock
+    from streams.embedded import serve as run
+    from streams.intake_log import LogBounds
 
     check_exposure(settings.host, _security(settings))
-    detectors(settings.detectors)  # refuse here rather than in the worker
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = EmbeddedConfig(
         folder=settings.data,
@@ -159,7 +160,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
 
 
 def _parts(settings: Settings) -> Parts:
-    from streams.parts import Parts  # noqa: PLC0415
+    from streams.parts import Parts
 
     return Parts(
         build_pipeline=partial(pipeline, settings),
@@ -172,13 +173,17 @@ def _parts(settings: Settings) -> Parts:
 
 def context_decoder() -> ContextDecoder:
     """Return what turns a FHIR resource into context."""
-    from streams.context.fhir import decode  # noqa: PLC0415
+    from streams.context.fhir import decode
 
     return decode
 
 
 def prepare() -> None:
     """Compile, or load, what the first events would otherwise wait for: the ordered pass and the model's trees."""
+    from sentinel.core.batch import Provenance, batch_of
+    from sentinel.core.event import EPOCH, AccessEvent, Action, row_of
+    from sentinel.core.pipeline import Pipeline
+
     moment = 1_700_000_000_000_000
     rows = [
         row_of(
@@ -192,19 +197,19 @@ def prepare() -> None:
 
 
 def _security(settings: Settings) -> Security:
-    from sentinel.web.ports import Security  # noqa: PLC0415
+    from sentinel.web.ports import Security
 
     return Security(settings.intake_key, settings.console_token, settings.hosts)
 
 
 def _application(settings: Settings, service: Service) -> FastAPI:
-    from sentinel.web.app import create_app  # noqa: PLC0415
-    from sentinel.web.console import router  # noqa: PLC0415
-    from sentinel.web.pages import Pages, Site  # noqa: PLC0415
-    from sentinel.web.ports import Limits, Ports  # noqa: PLC0415
-    from streams.context.fhir import CONTEXT_TYPES  # noqa: PLC0415
-    from streams.embedded import SystemClock  # noqa: PLC0415
-    from streams.record import guarded  # noqa: PLC0415
+    from sentinel.web.app import create_app
+    from sentinel.web.console import router
+    from sentinel.web.pages import Pages, Site
+    from sentinel.web.ports import Limits, Ports
+    from streams.context.fhir import CONTEXT_TYPES
+    from streams.embedded import SystemClock
+    from streams.record import guarded
 
     clock = SystemClock()
     ports = Ports(
@@ -237,8 +242,8 @@ def _application(settings: Settings, service: Service) -> FastAPI:
 @contextmanager
 def dead_letters(settings: Settings) -> Iterator[DeadLetters]:
     """Open the dead letters of the service's folder; safe while it runs."""
-    from streams.dead_letters import DeadLetters  # noqa: PLC0415
-    from streams.parts import WorkerLimits  # noqa: PLC0415
+    from streams.dead_letters import DeadLetters
+    from streams.parts import WorkerLimits
 
     if not settings.data.is_dir():
         raise RefusedToStartError(f"there is no folder {settings.data}")
@@ -251,9 +256,9 @@ def dead_letters(settings: Settings) -> Iterator[DeadLetters]:
 
 def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int) -> Redriven:
     """Read dead letters again, those of `ids` or all that wait, and take in what can be read now."""
-    from streams import dead_letters as box  # noqa: PLC0415
-    from streams.intake_log import IntakeLog, LogBounds  # noqa: PLC0415
-    from streams.record import guarded  # noqa: PLC0415
+    from streams import dead_letters as box
+    from streams.intake_log import IntakeLog, LogBounds
+    from streams.record import guarded
 
     with dead_letters(settings) as dead:
         letters = [dead.show(id_) for id_ in ids] if ids else dead.list(source=source_name, limit=limit)

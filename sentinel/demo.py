@@ -57,7 +57,7 @@ class Story:
 
     def hospital(self) -> Hospital:
         """Make the hospital: the same story always makes the same one."""
-        from models.hospital import Hospital, HospitalSettings  # noqa: PLC0415
+        from models.hospital import Hospital, HospitalSettings
 
         start = date.fromisoformat(self.start)
         return Hospital(HospitalSettings(seed=self.seed, staff=self.staff, days=self.days, start=start))

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,7 +23,7 @@ from streams.sources.contract import Source
 T = TypeVar("T")
 
 WINDOW_ROWS: Final = 32_000  # what a replay holds back to put in order
-KEEP_ROWS: Final = 100_000  # what a replay gathers before it inserts
+KEEP_ROWS: Final[int] = next(one.default for one in fields(Replay) if one.name == "keep_rows")  # gathered before an insert
 READ_OWN, READ_FHIR, ORDER, BATCH = "read and decode", "read and decode FHIR", "order", "batch"
 FACTS, DETECT, MODEL = "facts", "detectors and stories", "model"
 COLUMNS, INSERT = "columns for the store", "insert"

@@ -6,7 +6,7 @@ from typing import Final
 
 from models.phrases import rate_of, trait
 from sentinel.core.detector import Card, Detector, Scope
-from sentinel.core.facts.kernel import CARE_GAP_DAYS
+from sentinel.core.facts.declare import CARE_GAP_DAYS
 
 DETECTOR: Final = Detector(
     name="former_patient",

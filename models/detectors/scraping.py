@@ -15,12 +15,16 @@ RHYTHM_MIN: Final = 15
 
 
 def _say(facts: Facts, i: int) -> Words:
-    sequence, rhythm = number(facts, "sequential_run", i, 0), number(facts, "rhythm_run", i, 0)
+    sequence, rhythm = number(facts, "sequential_run", i, 0) or 0, number(facts, "rhythm_run", i, 0) or 0
+    if sequence >= SEQUENCE_MIN:
+        fr, en = f"{sequence} dossiers de numéros consécutifs", f"{sequence} records with consecutive numbers"
+    else:
+        fr, en = f"{rhythm} dossiers au même intervalle", f"{rhythm} records at the same interval"
     return Words(
-        max(sequence or 0, rhythm or 0),
+        max(sequence, rhythm),
         Usual(0, 0),
-        f"{sequence} dossiers de numéros consécutifs, {rhythm} ouvertures au même intervalle.",
-        f"{sequence} records with consecutive numbers, {rhythm} openings at the same interval.",
+        f"{fr}, ouverts l'un après l'autre.",
+        f"{en}, opened one after the other.",
     )
 
 

@@ -23,8 +23,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Assess files of events offline, as fast as it can."""
-    from sentinel import assembly  # noqa: PLC0415
-    from streams.files import size  # noqa: PLC0415
+    from sentinel import assembly
+    from streams.files import size
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
@@ -43,7 +43,7 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Write a simulated hospital: FHIR context, AuditEvents, and labels of the misuse in them."""
-    from models.hospital import Hospital, HospitalSettings, write  # noqa: PLC0415
+    from models.hospital import Hospital, HospitalSettings, write
 
     hospital = Hospital(HospitalSettings(seed=seed, staff=staff, days=days, misuse_per_kind=misuse))
     with items(days, "days") as advance:
@@ -57,7 +57,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Hold the alerts of a replay against labels: recall by kind, precision, alerts a day, time to detect."""
-    from models.evaluate import evaluate_folder  # noqa: PLC0415
+    from models.evaluate import evaluate_folder
 
     evaluation = evaluate_folder(out, labels)
     if as_json:
@@ -70,6 +70,6 @@ def evaluate(
 
 def sources(as_json: AsJson = False) -> None:
     """List the formats that can be read."""
-    from sentinel import assembly  # noqa: PLC0415
+    from sentinel import assembly
 
     show({name: source.title for name, source in sorted(assembly.sources().items())}, as_json)

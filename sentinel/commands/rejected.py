@@ -20,7 +20,7 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the mo
 @app.command("list")
 def list_(data: Data = None, source: str = "", limit: Limit = 100, as_json: AsJson = False) -> None:
     """List what waits, the newest first: where from, when, and why it was refused. Never what it says."""
-    from sentinel import assembly  # noqa: PLC0415
+    from sentinel import assembly
 
     with assembly.dead_letters(Settings.read(data=data)) as dead:
         letters = dead.list(source=source, limit=limit)
@@ -39,9 +39,9 @@ def show_one(
     id: str, data: Data = None, raw: Annotated[bool, typer.Option(help="Print the record's bytes as well.")] = False
 ) -> None:
     """Show one: why it was refused and, when asked for, its bytes as they came (they may hold personal data)."""
-    import sys  # noqa: PLC0415
+    import sys
 
-    from sentinel import assembly  # noqa: PLC0415
+    from sentinel import assembly
 
     with assembly.dead_letters(Settings.read(data=data)) as dead:
         found = dead.show(id)
@@ -65,7 +65,7 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Read them again and take in what can be read now. Safe while the service runs."""
-    from sentinel import assembly  # noqa: PLC0415
+    from sentinel import assembly
 
     done = assembly.redrive(Settings.read(data=data), id or [], source, limit)
     show({"moved": done.moved, "refused": done.refused}, as_json)

@@ -20,7 +20,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one.")] = None,
 ) -> None:
     """Run the service: intake, detection, API and console."""
-    from sentinel import assembly  # noqa: PLC0415
+    from sentinel import assembly
 
     settings = Settings.read(data=data, host=host, port=port)
     assembly.serve(settings, lambda address: errors.print(f"Sentinel is ready at {address}", highlight=False))
@@ -33,8 +33,8 @@ def demo(
     fast: Annotated[bool, typer.Option("--fast", help="A month in a few minutes, as fast as it goes.")] = False,
 ) -> None:
     """Watch a simulated hospital: its AuditEvents stream over HTTP into the running service."""
-    from sentinel import assembly  # noqa: PLC0415
-    from sentinel.demo import BUDGET, feed  # noqa: PLC0415
+    from sentinel import assembly
+    from sentinel.demo import BUDGET, feed
 
     settings = Settings.read(data=data, port=port, budget=BUDGET)
     key = settings.intake_key.get_secret_value() if settings.intake_key else None

@@ -10,7 +10,6 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +53,7 @@ def test_small_hospitals_have_much_to_find() -> None:
     assert all(5 <= len(s.alerts) <= 60 for s in seen)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(SEEDS, CUTS, BUDGETS)
 def test_where_batches_are_cut_changes_nothing(seed: int, cuts: list[int], per_day: float) -> None:
     """Facts, explanations, findings and alerts are those of one large batch, to the last bit."""
@@ -70,7 +69,7 @@ def test_events_one_by_one_give_what_one_batch_gives() -> None:
     the_same(whole, seen_by(hospital.context, hospital.events, [*range(len(hospital.events)), 0, 7, 7]))
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(SEEDS, CUTS, BUDGETS)
 def test_stopping_and_going_on_from_a_snapshot_changes_nothing(seed: int, cuts: list[int], per_day: float) -> None:
     """A fresh pipeline that restores a snapshot goes on as if nothing had happened, as often as that may be."""
@@ -125,11 +124,10 @@ def test_the_same_stream_gives_the_same_bytes_twice() -> None:
     assert pipelines[0].snapshot() == pipelines[1].snapshot()
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "4000"])
-def test_the_order_of_hash_tables_changes_nothing(hash_seed: str) -> None:
+def test_the_order_of_hash_tables_changes_nothing() -> None:
     """A process with other string hashes tells the same alerts: no result hangs on the order of a set."""
     program = "from tests.core.test_pipeline import lines; print(lines(5))"
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    environment = os.environ | {"PYTHONHASHSEED": "4000"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
@@ -142,7 +140,7 @@ def lines(seed: int) -> str:
     return "|".join(alert.to_json() for alert in seen_by(hospital.context, hospital.events).told)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(SEEDS)
 def test_other_names_give_the_same_alerts_under_these_names(seed: int) -> None:
     """Names carry no meaning: all people and patients renamed, the alerts say the same of the renamed."""
@@ -153,7 +151,7 @@ def test_other_names_give_the_same_alerts_under_these_names(seed: int) -> None:
     assert [_renamed(alert.to_dict(), "x-") for alert in by_id(plain)] == [alert.to_dict() for alert in by_id(other)]
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(SEEDS, st.integers(-300, 300).filter(bool))
 def test_whole_weeks_later_the_same_alerts(seed: int, weeks: int) -> None:
     """Context and events moved by whole weeks give the same findings, moved alike: no date is special."""
@@ -203,11 +201,11 @@ def test_the_state_does_not_grow_with_what_the_same_people_do() -> None:
     pipeline = a_pipeline(per_day=2, duplicates=Duplicates(keys_max=1 << 10))
     pipeline.know(hospital.context)
     sizes = []
-    for week in range(20):
+    for week in range(14):
         later = shifted(Hospital((), hospital.events), week * WEEK_US).events
         pipeline.process(a_batch([event._replace(id=f"{week}-{event.id}") for event in later]))
         sizes.append(len(pipeline.snapshot()))
-    assert max(sizes[10:]) <= 1.1 * max(sizes[2:5])
+    assert max(sizes[8:]) <= 1.1 * max(sizes[2:5])
 
 
 def test_what_one_resource_says_again_takes_no_more_room() -> None:

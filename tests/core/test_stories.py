@@ -120,7 +120,7 @@ def test_an_alert_takes_what_follows() -> None:
     assert len(run(exports(*often, often[-1] + HOUR_US), EXPORT).alerts) == 2
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.integers(0, 20), st.lists(st.integers(0, 2_000), max_size=20))
 def test_an_id_lasts_and_its_versions_rise(seed: int, cuts: list[int]) -> None:
     """Each time an alert is told again its version is higher, its evidence no less, its person the same."""
@@ -138,7 +138,7 @@ def test_an_id_lasts_and_its_versions_rise(seed: int, cuts: list[int]) -> None:
     assert last
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.integers(0, 20))
 def test_one_event_is_the_evidence_it_is(seed: int) -> None:
     """Ids and keys tell the same events, each once, in order of time; patients are theirs; detectors those of the reasons."""

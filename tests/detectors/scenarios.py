@@ -9,7 +9,8 @@ from typing import Final
 from models.detectors import brute_force_success, departed_account, dormant_account, patient_burst, scraping
 from sentinel.core.context import ContextRecord, Identity, PatientFlag
 from sentinel.core.event import Action, ActorType, Destination, EventRow
-from sentinel.core.facts.kernel import CARE_GAP_DAYS, DEVICE_WARM_UP
+from sentinel.core.facts.declare import CARE_GAP_DAYS
+from sentinel.core.facts.kernel import DEVICE_WARM_UP
 from tests.builders import a_patient, a_person, a_stay, an_event, an_opening, on
 
 ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 brest", "rue des lilas 29000 brest")

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, nbdtrik
 
 from sentinel.core.facts.declare import METRICS, RATES
 from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, Clock, RoleTable
@@ -138,6 +137,8 @@ class Baselines:
         variance = self.role_square[role] / np.maximum(days, 1.0) - mean * mean
         shape = np.clip(mean * mean / np.maximum(variance - mean, 1e-9), SHAPE_MIN, SHAPE_MAX)
         own = expected(actors.usual_mean[:n_actors], actors.usual_days[:n_actors][:, None], mean)
+        from scipy.special import nbdtrik  # noqa: PLC0415  half a second that who only reads cards need not pay
+
         limit = np.ceil(nbdtrik(1.0 - TAIL, shape, shape / (shape + np.maximum(own, 1e-3))))
         actors.peers_mean[:n_actors] = np.where(known[:, None], mean, np.nan)
         actors.spread[:n_actors] = np.where(known[:, None], shape, np.nan)
@@ -175,6 +176,8 @@ def expected(own_mean: Any, own_days: Any, peers_mean: Any) -> Any:
 
 def tail(count: Any, own_mean: Any, peers_mean: Any, shape: Any) -> Any:
     """Return the probability, in (0, 1], that chance gives `count` or more on an ordinary day."""
+    from scipy.special import betainc  # noqa: PLC0415  as above
+
     mean = np.maximum(expected(own_mean, MEMORY_DAYS / 2, peers_mean), 1e-3)
     least = np.maximum(np.asarray(count, dtype=np.float64), 1.0)  # P(X >= k) = I_(1-p)(k, shape)
     probability = betainc(least, shape, mean / (shape + mean))

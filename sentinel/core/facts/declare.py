@@ -90,6 +90,7 @@ _OTHERS: Final = (
 FACTS: Final = tuple(fact for name in METRICS for fact in _metric(name)) + _OTHERS
 INDEX: Final = {fact.name: i for i, fact in enumerate(FACTS)}
 
+CARE_GAP_DAYS: Final = 180.0  # without care for so long, a patient is a former one
 PER_METRIC: Final = 6  # facts of each metric, in the order of `_metric`
 
 RATES: Final = (

@@ -16,7 +16,7 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, OUTCOMES
 from sentinel.core.context import EVER, FOREVER, PatientFlag
 from sentinel.core.event import Action, ActorType, Outcome
 from sentinel.core.explain import AFTER_US, BEFORE_US, ExplanationCode, RoleClass
-from sentinel.core.facts.declare import INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
+from sentinel.core.facts.declare import CARE_GAP_DAYS, INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
 from sentinel.core.facts.state import (
     COUNT_BINS,
     RING_HOURS,
@@ -34,7 +34,6 @@ from sentinel.core.facts.state import (
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 24 * HOUR_US
 MINUTE_US: Final = 60_000_000
-CARE_GAP_DAYS: Final = 180.0  # without care for so long, a patient is a former one
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
 ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
