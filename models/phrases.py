@@ -25,8 +25,8 @@ def unexplained_fr_en(facts: Facts, i: int) -> tuple[str, str]:
     if np.isnan(share):
         return "", ""
     return (
-        f" Seules {french(percent(share))} % des consultations de cette personne sont sans raison ordinaire.",
-        f" Only {percent(share)} % of this person's openings have no ordinary reason.",
+        f" {french(percent(share))} % des consultations de cette personne sont sans raison ordinaire.",
+        f" {percent(share)} % of this person's openings have no ordinary reason.",
     )
 
 

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,7 +22,6 @@ from streams.sources.contract import Source
 T = TypeVar("T")
 
 WINDOW_ROWS: Final = 32_000  # what a replay holds back to put in order
-KEEP_ROWS: Final[int] = next(one.default for one in fields(Replay) if one.name == "keep_rows")  # gathered before an insert
 READ_OWN, READ_FHIR, ORDER, BATCH = "read and decode", "read and decode FHIR", "order", "batch"
 FACTS, DETECT, MODEL = "facts", "detectors and stories", "model"
 COLUMNS, INSERT = "columns for the store", "insert"
@@ -97,10 +95,11 @@ def _assessed(rows: list[EventRow], pipelines: Pipelines, watch: Stopwatch) -> I
 
 
 def _store(settings: Settings, done: list[tuple[EventBatch, Assessment]], watch: Stopwatch) -> None:
+    keep_rows = Replay(assembly.pipeline(settings), assembly.source("sentinel_json"), sys.stderr).keep_rows
     with assembly.store_writer(settings) as writer:
         for kept, assessment in done:
             watch.time(COLUMNS, partial(writer.write, kept, assessment))
-            if writer.pending >= KEEP_ROWS:
+            if writer.pending >= keep_rows:
                 watch.time(INSERT, writer.flush)
         watch.time(INSERT, writer.flush)
 

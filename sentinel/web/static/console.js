@@ -133,7 +133,7 @@ const keys = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const writing = event.target.closest("input, select, textarea, dialog");
+  const writing = event.target.closest("input, select, textarea, dialog[open]");
   const action = keys[event.key];
   if (!action || writing || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
