@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from streams.replay import Progress, Summary
 
 MODEL_NAME: Final = "session_trees"
+GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
 
 
 def sources() -> dict[str, Source]:
@@ -91,6 +93,7 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing, (out / "rejected.ndjson").open("w", encoding="utf-8") as rejected:
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         job = Replay(pipeline(settings), source(format_name), rejected, keeper, on_progress)
         return run_replay(job, context, files, out)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from click import Group
+from typer.core import TyperGroup
 
 from sentinel.cli import app
+from sentinel.core.explain import EXPLANATIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,9 +30,24 @@ def test_the_commands_exist() -> None:
     """Each `make` target and each `sentinel` command that README and CONTRIBUTING name."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     group = typer.main.get_command(app)
-    assert isinstance(group, Group)
+    assert isinstance(group, TyperGroup)
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README + CONTRIBUTING, re.MULTILINE)) <= targets
     assert set(re.findall(r"(?:bin/|`)sentinel ([a-z]+)", README + CONTRIBUTING)) <= set(group.commands)
+
+
+def command_paths(command: object, path: str = "sentinel") -> list[str]:
+    """Return every command that does something, as it is typed."""
+    if isinstance(command, TyperGroup):
+        return [found for word, inner in command.commands.items() for found in command_paths(inner, f"{path} {word}")]
+    return [path]
+
+
+def test_every_command_is_told_of() -> None:
+    """In README.md or a page of docs/."""
+    text = "\n".join((README, *((ROOT / "docs" / name).read_text("utf-8") for name in DOCS)))
+    found = command_paths(typer.main.get_command(app))
+    assert len(found) > 10
+    assert [path for path in found if not re.search(rf"{path}\b", text)] == []
 
 
 def test_the_first_commands_come_first() -> None:
@@ -54,8 +70,6 @@ def test_links_lead_somewhere(page: str) -> None:
 
 def test_explanations_are_all_told() -> None:
     """The table of ordinary reasons has those of the code, each with its days."""
-    from sentinel.core.explain import EXPLANATIONS
-
     table = (ROOT / "docs/alerts.md").read_text("utf-8")
     for e in EXPLANATIONS:
         days = f"{e.before_days}, {e.after_days}" if e.name not in ("patient-request", "interface") else ""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-WIDTH: Final = 110  # characters of the table
+WIDTH: Final = 118  # characters of the table
 MIB: Final = 1 << 20
 NOTE: Final = "¹ events beyond the start's, a CPU-second beyond the start's: without imports, compiled code, context and schema"
 

@@ -15,6 +15,8 @@ python=$(find_python) || { deploy/setup/apt.sh python3 python3-venv; python=$(fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+# bytecode too: where the environment forbids Python to write it, every start would compile the imports anew
+.venv/bin/python -m compileall -q sentinel streams models
 # compile once here what the first events would otherwise wait for
 .venv/bin/python -c 'from sentinel import assembly; assembly.prepare()'
 touch "$stamp"

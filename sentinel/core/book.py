@@ -164,10 +164,12 @@ class ContextBook:
 
     def make_room(self) -> None:
         """Let every code so far have its row."""
-        self.actors = grow(self.actors, len(self.actor_codes), ACTOR_FILLS)
-        self.patients = grow(self.patients, len(self.patient_codes), PATIENT_FILLS)
-        self._number_patients()
-        self.units = grow(self.units, len(self.unit_codes), {})
+        if len(self.actor_codes.names) > len(self.actors.role):
+            self.actors = grow(self.actors, len(self.actor_codes), ACTOR_FILLS)
+        if len(self.patient_codes.names) > len(self.patients.number):
+            self.patients = grow(self.patients, len(self.patient_codes), PATIENT_FILLS)
+        if len(self.unit_codes.names) > len(self.units.parent):
+            self.units = grow(self.units, len(self.unit_codes), {})
 
     def _number_patients(self) -> None:
         for code in range(self.numbered, len(self.patient_codes)):
@@ -178,6 +180,7 @@ class ContextBook:
     def freshen(self) -> None:
         """Recompute what hangs on the whole of the context: units too wide to explain anything."""
         self.make_room()
+        self._number_patients()
         if not self.stale:
             return
         self.stale = False

@@ -295,8 +295,9 @@ class Pipeline:
                 self.watched.append(Watched(due, detector.name, view.at(np.array([i])), actor, event))
             else:
                 self._found(actor, event, _finding(detector, p_value, words, unexplained))
-        if int(batch.action[row]) in _ACTS and actor in self.stories.open:
-            self.stories.open[actor].acted_on(event.patient)
+        story = self.stories.open.get(actor)
+        if story is not None and int(batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
+            self._changed[story.id] = story
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)

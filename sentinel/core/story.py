@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import Final, NamedTuple
 
 from sentinel.core import ids
@@ -18,6 +19,7 @@ EVENTS_MAX: Final = 500
 PATIENTS_MAX: Final = 200
 STRENGTH_MAX: Final = 8.0
 NEXT_PATIENT: Final = 0.5  # each further patient adds half as much
+PATIENTS_WEIGHED: Final = 12  # the next one would add less than a four-thousandth
 NEXT_FINDING: Final = 0.6
 ACTED: Final = 0.6  # what is left of a finding on a record in which the person wrote
 SEVERITIES: Final = ((12.0, Severity.CRITICAL), (8.0, Severity.HIGH), (5.0, Severity.MEDIUM))
@@ -43,6 +45,7 @@ class Story:
     first_seen: int  # of its events: what shows the same may have come before
     last_seen: int
     slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
+    weights: dict[int, float] = field(default_factory=dict)  # what each slot adds up to
     events: dict[str, EventRef] = field(default_factory=dict)  # by key
     changes: int = 0
     acted: set[int] = field(default_factory=set)  # patients in whose record the person wrote
@@ -63,28 +66,31 @@ class Story:
             known = slot.get(finding.detector)
             if known is None or finding.strength > known.strength:
                 slot[finding.detector] = finding
+                self._weigh(patient)
         for ref in (*others, event):
             if len(self.events) < EVENTS_MAX:
                 self.events.setdefault(ref.key, ref)
             self.first_seen = min(self.first_seen, ref.occurred_at)
         self.last_seen = max(self.last_seen, event.occurred_at)
         self.changes += 1
-        self.score = self._score()
 
-    def acted_on(self, patient: int) -> None:
-        """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so."""
-        if patient in self.slots:
-            self.acted.add(patient)
-            self.score = self._score()
+    def acted_on(self, patient: int) -> bool:
+        """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so.
 
-    def _score(self) -> float:
+        Returns whether that changes the story.
+        """
+        if patient not in self.slots or patient in self.acted:
+            return False
+        self.acted.add(patient)
+        self._weigh(patient)
+        self.changes += 1
+        return True
+
+    def _weigh(self, patient: int) -> None:
         """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
-        by_slot = [
-            _discounted(_strongest_of_groups(slot.values()), NEXT_FINDING if patient == 0 else 1.0)
-            * (ACTED if patient in self.acted else 1.0)
-            for patient, slot in self.slots.items()
-        ]
-        return _discounted(by_slot, NEXT_PATIENT)
+        weight = _discounted(_strongest_of_groups(self.slots[patient].values()), 1.0 if patient else NEXT_FINDING)
+        self.weights[patient] = weight * ACTED if patient in self.acted else weight
+        self.score = _discounted(nlargest(PATIENTS_WEIGHED, self.weights.values()), NEXT_PATIENT)
 
     def alert(self, tenant: str, actor: str, patient_names: dict[int, str], tried: tuple[str, ...]) -> Alert:
         """Return the story as it stands."""
