@@ -120,12 +120,15 @@ class Store:
     """The store as its owner has it: a writer, and questions for each thread that answers."""
 
     def __init__(self, settings: Settings) -> None:
-        from sentinel.store.client import connect
-        from sentinel.store.migrate import migrate
-        from sentinel.store.writer import Writer
+        from sentinel.store.lean import without_pandas
 
-        self._connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
-        migrate(self._connections.writer)
+        with without_pandas():
+            from sentinel.store.client import connect
+            from sentinel.store.migrate import migrate
+            from sentinel.store.writer import Writer
+
+            self._connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
+            migrate(self._connections.writer)
         self.writer = Writer(self._connections.writer)
 
     def questions(self) -> Questions:

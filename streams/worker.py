@@ -12,9 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
@@ -185,29 +183,8 @@ def boot(descriptor: int) -> None:
         sys.exit(1)
 
 
-class _NoPandas(MetaPathFinder):
-    """Says that pandas is not there: pyarrow imports it wherever it is, which takes a second and serves nothing here."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        """Leave all other modules to the other finders."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError(name=fullname)
-
-
-@contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Keep pyarrow from pandas, for it asks once; plug-ins may import it later."""
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
 def _work(order: Order, channel: WorkerEnd) -> None:
-    with _without_pandas():
-        store = order.parts.open_store()
+    store = order.parts.open_store()
     steps = Steps(order.folder, order.key, order.parts, order.limits, store.writer)
     steps.recover()
     worker = Worker(steps, Answering(store, channel, order.limits), channel, order.ticks, order.limits)
