@@ -59,6 +59,7 @@ class Summary:
     cpu_seconds: float
     events_per_cpu_second: int
     peak_rss_bytes: int
+    days: float
     first_event: int | None
     last_event: int | None
 
@@ -146,6 +147,7 @@ class Replay:
             cpu_seconds=round(cpu, 3),
             events_per_cpu_second=round(self.events / cpu),
             peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            days=round(((self.last_event or 0) - (self.first_event or 0)) / 86_400_000_000, 3),
             first_event=self.first_event,
             last_event=self.last_event,
         )

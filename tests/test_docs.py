@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
-from click import Command, Group
+from typer.core import TyperGroup
 
 from deploy import reference
 from sentinel import assembly
@@ -22,9 +23,9 @@ PAGES = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "README
 EVERYTHING = "\n".join(PAGES.values())
 
 
-def commands(command: Command, path: str = "sentinel") -> list[str]:
+def commands(command: Any, path: str = "sentinel") -> list[str]:
     """Return every command that does something, as it is typed."""
-    if isinstance(command, Group):
+    if isinstance(command, TyperGroup):
         return [name for word, inner in command.commands.items() for name in commands(inner, f"{path} {word}")]
     return [path]
 
