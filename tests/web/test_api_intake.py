@@ -212,10 +212,11 @@ def test_sending_twice_names_the_same_event(app):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.builds(event, st.text(min_size=1, max_size=5))), max_size=6))
 def test_whatever_comes_each_record_is_accounted_for(tmp_path_factory, records):
-    """Every line is in the log or in the dead letters, never in both, and has a verdict."""
-    lines = [line for record in records for line in record.split(b"\n") if line.strip()]
+    """Every line is in the log or in the dead letters, never in both, and has a verdict; a body's byte order mark is no line."""
+    body = b"\n".join(records)
+    lines = [line for line in body.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
     with an_app(tmp_path_factory.mktemp("app")) as app:
-        answer = app.post(b"\n".join(lines), LINES)
+        answer = app.post(body, LINES)
         assert answer.status_code in ({202, 207, 400, 422} if lines else {400})
         if lines:
             told = answer.json()
