@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from deploy.bench.report import READ_FHIR, READ_OWN
 from sentinel import assembly
 from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
 from sentinel.core.event import EventRow
@@ -22,7 +23,7 @@ from streams.sources.contract import Source
 T = TypeVar("T")
 
 WINDOW_ROWS: Final = 32_000  # what a replay holds back to put in order
-READ_OWN, READ_FHIR, ORDER, BATCH = "read and decode", "read and decode FHIR", "order", "batch"
+ORDER, BATCH = "order", "batch"
 FACTS, DETECT, MODEL = "facts", "detectors and stories", "model"
 COLUMNS, INSERT = "columns for the store", "insert"
 _DETECTED, _WHOLE = "with detectors", "with the model"

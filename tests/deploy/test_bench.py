@@ -66,6 +66,8 @@ def test_ratios_memory_and_stages_are_told(told: dict) -> None:
     assert told["memory"]["times"] == pytest.approx(10, rel=0.05)
     assert told["memory"]["ratio"] > 0
     assert len(told["stages"]) == 9
+    both = told["stages"]["read and decode"] + told["stages"]["read and decode FHIR"]
+    assert sum(told["sums"].values()) == pytest.approx(2 * sum(told["stages"].values()) - both, abs=0.1)
     assert set(told["skipped"]) == {"kafka", "compile"}
     assert {"cpu", "cores", "python", "load"} == set(told["machine"])
 
