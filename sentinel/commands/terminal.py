@@ -40,7 +40,9 @@ def show(values: Mapping[str, Any], as_json: bool) -> None:
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print a table; cells hold other people's text and are never read as markup."""
-    table = Table(*columns, title=title or None)
+    table = Table(title=title or None)
+    for name in columns:
+        table.add_column(name, overflow="fold")  # an id cut short cannot be used
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     output.print(table)

@@ -29,7 +29,7 @@ def test_every_code_is_explained():
 def test_the_commands_work_as_written(running):
     """Each shell and Python example, against a service that just started."""
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed: apt-get install curl")
+        pytest.fail("curl is not installed, which `make test` does: apt-get install curl")
     service = running(worker={"flush_seconds": 0.1})
     service.start()
     service.wait_ready()
