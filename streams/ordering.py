@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Final
+
+import numpy as np
 
 from sentinel.core.event import EventRow
 
@@ -28,12 +31,23 @@ def in_order(files: Sequence[Iterator[list[EventRow]]], held_back: int = HELD_BA
             frontier[lagging] = max(frontier[lagging], rows[-1].occurred_at)
             waiting += rows
         if len(waiting) >= 2 * held_back:
-            waiting.sort(key=_time_then_id)
+            _sort(waiting)
             yield from waiting[:-held_back]
             del waiting[:-held_back]
-    waiting.sort(key=_time_then_id)
+    _sort(waiting)
     yield from waiting
 
 
-def _time_then_id(row: EventRow) -> tuple[int, str, str]:
-    return row.occurred_at, row.id, row.sub
+_TIME, _ID, _SUB = map(EventRow._fields.index, ("occurred_at", "id", "sub"))
+_time: Final = itemgetter(_TIME)
+_id: Final = itemgetter(_ID, _SUB)
+
+
+def _sort(rows: list[EventRow]) -> None:
+    """Sort by time, and by id where times are equal, which few are: comparing numbers alone takes a third of the time."""
+    rows.sort(key=_time)
+    times = np.fromiter(map(_time, rows), np.int64, len(rows))
+    [tied] = np.nonzero(times[1:] == times[:-1])
+    starts, stops = tied[np.diff(tied, prepend=-2) > 1], tied[np.diff(tied, append=len(rows) + 1) > 1] + 2
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        rows[start:stop] = sorted(rows[start:stop], key=_id)

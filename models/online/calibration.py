@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.online.rows import UNKNOWN, Rows
@@ -32,33 +33,15 @@ class Calibration:
 
     def p_values(self, roles: Sequence[str], scores: Floats) -> Floats:
         """Return a p-value in (0, 1] a score; ties count against surprise, n scores give at least 1/(n+1)."""
-        rows = self._rows.find(roles)
-        reached, known = self._reached(EVERYONE, scores)
-        everyone = (1.0 + reached) / (1.0 + known)
         p_values = np.empty(len(scores))
-        for row in np.unique(rows):
-            of_role = rows == row
-            reached, known = (0.0, 0) if row == UNKNOWN else self._reached(row, scores[of_role])
-            filled = max(self._role_full - known, 0)
-            p_values[of_role] = (1.0 + reached + filled * everyone[of_role]) / (1.0 + known + filled)
+        _calibrate(self._scores, self._seen, self._rows.find(roles), scores, self._role_full, p_values)
         return p_values
-
-    def _reached(self, row: int, scores: Floats) -> tuple[Any, int]:
-        """Return how many of the scores kept in a row are at least as high as each of `scores`, of how many."""
-        kept = np.sort(self._scores[row, : self._seen[row]])
-        return len(kept) - np.searchsorted(kept, scores, side="left"), len(kept)
 
     def learn(self, roles: Sequence[str], scores: Floats) -> None:
         """Take in scores, in order, at most `roles_max` of them; the oldest fall out of their windows."""
         rows, fresh = self._rows.take(roles)
         self._seen[fresh] = 0
-        for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
-            self._keep(row, score)
-            self._keep(EVERYONE, score)
-
-    def _keep(self, row: int, score: float) -> None:
-        self._scores[row, self._seen[row] % self._scores.shape[1]] = score
-        self._seen[row] += 1
+        _keep(self._scores, self._seen, rows, scores)
 
     def snapshot(self) -> dict[str, object]:
         """Return the state: roles as a list, then one row a role and the last for everyone, as arrays."""
@@ -71,3 +54,32 @@ class Calibration:
         self._rows.restore(state["roles"])
         rows = [*range(len(self._rows)), EVERYONE]
         self._scores[rows], self._seen[rows] = state["scores"], state["seen"]
+
+
+@njit(cache=True)
+def _reached(kept: Any, score: float) -> int:
+    """Return how many of the scores kept are at least as high."""
+    count = 0
+    for i in range(len(kept)):
+        count += kept[i] >= score
+    return count
+
+
+@njit(cache=True)
+def _calibrate(kept: Any, seen: Any, rows: Any, scores: Any, role_full: int, p_values: Any) -> None:
+    """Write the p-value of each score among those of its role's row, filled up with everyone's, which are in the last row."""
+    for i in range(len(scores)):
+        of_all = kept[-1, : seen[-1]]
+        everyone = (1.0 + _reached(of_all, scores[i])) / (1.0 + len(of_all))
+        of_role = kept[rows[i], : 0 if rows[i] == UNKNOWN else seen[rows[i]]]
+        filled = max(role_full - len(of_role), 0)
+        p_values[i] = (1.0 + _reached(of_role, scores[i]) + filled * everyone) / (1.0 + len(of_role) + filled)
+
+
+@njit(cache=True)
+def _keep(kept: Any, seen: Any, rows: Any, scores: Any) -> None:
+    """Put each score in its role's row and in everyone's, over the oldest when a row is full."""
+    for i in range(len(scores)):
+        for row in (rows[i], len(kept) - 1):
+            kept[row, seen[row] % kept.shape[1]] = scores[i]
+            seen[row] += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from sentinel.compiled import folder
@@ -43,25 +44,16 @@ class Forest:
         """Return (height + 1, people, trees): the nodes that each row of (people, features) passes, root first."""
         if not len(self._feature):
             self._grow()
-        person = np.arange(len(levels))[:, None]
-        node = np.zeros((len(levels), self._trees), dtype=np.int64)
-        path = [node]
-        for _ in range(self._height):
-            at = node + self._first_node
-            node = 2 * node + 1 + (levels[person, self._feature[at]] >= self._threshold[at])
-            path.append(node)
-        paths: Paths = np.stack(path) + self._first_node
+        paths = np.empty((self._height + 1, len(levels), self._trees), dtype=np.int64)
+        _walk(levels, self._feature, self._threshold, self._first_node, paths)
         return paths
 
     def scores(self, paths: Paths) -> Floats | None:
         """Return a score in [0, 1] a person, higher is rarer; None until the first window is closed."""
         if self._learnt < self._window:
             return None
-        mass = self._closed_mass[paths]
-        mass[1:][mass[:-1] < SMALL_SHARE * self._window] = 0
-        weight = 2 ** np.arange(self._height + 1)
         highest = self._trees * self._window * (2 ** (self._height + 1) - 1)
-        scores: Floats = 1 - np.einsum("npt,n->p", mass, weight) / highest
+        scores: Floats = 1 - _mass(paths, self._closed_mass, SMALL_SHARE * self._window) / highest
         return scores
 
     def learn(self, paths: Paths) -> None:
@@ -105,6 +97,34 @@ class Forest:
         self._learnt = int(state["learnt"])
         self._feature, self._threshold = state["feature"].copy(), state["threshold"].copy()
         self._open_mass, self._closed_mass = state["open_mass"].copy(), state["closed_mass"].copy()
+
+
+@njit(cache=True)
+def _walk(levels: Any, feature: Any, threshold: Any, first_node: Any, paths: Any) -> None:
+    """Write the nodes that each person passes in each tree."""
+    height = len(paths) - 1
+    for person in range(len(levels)):
+        for tree in range(len(first_node)):
+            first, node = first_node[tree], 0
+            paths[0, person, tree] = first
+            for depth in range(1, height + 1):
+                at = first + node
+                node = 2 * node + 1 + (levels[person, feature[at]] >= threshold[at])
+                paths[depth, person, tree] = first + node
+
+
+@njit(cache=True)
+def _mass(paths: Any, mass: Any, small: float) -> Any:
+    """Return, of each person, the mass of the nodes they pass, each level counting twice the one above."""
+    totals = np.zeros(paths.shape[1], dtype=np.int64)
+    for person in range(paths.shape[1]):
+        for tree in range(paths.shape[2]):
+            for depth in range(len(paths)):
+                here = mass[paths[depth, person, tree]]
+                totals[person] += here << depth
+                if here < small:
+                    break
+    return totals
 
 
 def _keep(file: Path, feature: Ints, threshold: Floats) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.online.rows import UNKNOWN, Rows
@@ -42,12 +43,7 @@ class Means:
         rows, fresh = self._rows.take(names)
         self._mean[fresh] = 0.0
         self._hours[fresh] = 0.0
-        rows, place, new = np.unique(rows, return_inverse=True, return_counts=True)
-        sums = np.zeros((len(rows), vectors.shape[1]))
-        np.add.at(sums, place, vectors)
-        hours = np.minimum(self._hours[rows] + new, np.maximum(self._memory, new))
-        self._mean[rows] += (sums / new[:, None] - self._mean[rows]) * (new / hours)[:, None]
-        self._hours[rows] = hours
+        _take_in(self._mean, self._hours, rows, vectors, self._memory)
 
     def snapshot(self) -> dict[str, object]:
         """Return the state: names as a list, means (names, features) and hours (names,) as arrays."""
@@ -59,3 +55,19 @@ class Means:
         self._rows.restore(state["names"])
         n = len(self._rows)
         self._mean[:n], self._hours[:n] = state["mean"], state["hours"]
+
+
+@njit(cache=True)
+def _take_in(mean: Any, hours: Any, rows: Any, vectors: Any, memory: float) -> None:
+    """Move the mean of each row towards that of its new vectors, by their share of the hours remembered."""
+    order = np.argsort(rows, kind="mergesort")  # stable: sums hang on the order of their terms
+    i = 0
+    while i < len(order):
+        row, first = rows[order[i]], i
+        total = np.zeros(vectors.shape[1])
+        while i < len(order) and rows[order[i]] == row:
+            total += vectors[order[i]]
+            i += 1
+        new = i - first
+        hours[row] = min(hours[row] + new, max(memory, float(new)))
+        mean[row] += (total / new - mean[row]) * (new / hours[row])

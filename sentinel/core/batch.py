@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.core.event import Action, ActorType, Destination, EventRow, Outcome
-from sentinel.core.ids import event_key
+from sentinel.core.ids import event_keys
 
 Int8s = NDArray[np.int8]
 Int64s = NDArray[np.int64]
@@ -98,7 +98,7 @@ def batch_of(tenant: str, rows: Sequence[EventRow], provenance: Provenance) -> E
     transposed = zip(*rows, strict=True) if rows else ((),) * len(EventRow._fields)
     columns: dict[str, Any] = dict(zip(EventRow._fields, transposed, strict=True))
     sources = provenance.source if isinstance(provenance.source, list) else [provenance.source] * n
-    keys = [event_key(tenant, source, id_, sub) for source, id_, sub in zip(sources, columns["id"], columns["sub"], strict=True)]
+    keys = event_keys(tenant, sources, columns["id"], columns["sub"])
     coded: dict[str, Any] = {
         "action": _codes(columns["action"], _ACTION_CODE),
         "outcome": _codes(columns["outcome"], _OUTCOME_CODE),

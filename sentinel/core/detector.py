@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -73,9 +74,7 @@ class Facts:
 
     def did(self, *actions: Action) -> Mask:
         """Return where one of the actions was done."""
-        wanted = np.zeros(len(ACTIONS), dtype=np.bool_)
-        wanted[[ACTIONS.index(action) for action in actions]] = True
-        mask: Mask = wanted[self.action]
+        mask: Mask = _among(actions)[self.action]
         return mask
 
     def by(self, actor_type: ActorType) -> Mask:
@@ -106,6 +105,12 @@ class Facts:
             self.has_patient[indices],
             self.rates,
         )
+
+
+@cache
+def _among(actions: tuple[Action, ...]) -> Mask:
+    """Return, by action code, which are among some actions."""
+    return np.array([action in actions for action in ACTIONS])
 
 
 @dataclass(frozen=True, slots=True)
