@@ -22,7 +22,7 @@ demo: setup  ## a simulated hospital streaming into the service, at http://127.0
 	$(BIN)/sentinel demo --data $(DATA)
 
 test: setup-dev  ## everything that must hold: style, types, import contracts, tests
-	@deploy/setup/apt.sh chromium curl
+	@deploy/setup/apt.sh chromium curl kcat openssl
 	$(MAKE) --no-print-directory lint types check-imports unit
 
 lint: setup-dev

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from sentinel.store.questions import Questions
     from sentinel.store.writer import Writer
     from sentinel.web.ports import Security
+    from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.replay import Progress, Summary
+    from streams.topics import Topics
 
 MODEL_NAME: Final = "session_trees"
 GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
@@ -274,6 +276,37 @@ def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int
             return box.redrive([letter for letter in letters if letter], dead, log, known, context_decoder())
         finally:
             log.close()
+
+
+def bus(settings: Settings) -> Bus:
+    """Return how Kafka is reached.
+
+    Raises:
+        RefusedToStartError: the settings contradict each other.
+    """
+    from streams.bus import Bus, Mechanism, SecurityProtocol
+
+    def file(name: str | None) -> Path | None:
+        return Path(name) if name else None
+
+    return Bus(
+        servers=settings.kafka_servers,
+        protocol=SecurityProtocol(settings.kafka_protocol),
+        mechanism=Mechanism(settings.kafka_mechanism),
+        user=settings.kafka_user or "",
+        password=settings.kafka_password.get_secret_value() if settings.kafka_password else "",
+        ca_file=file(settings.kafka_ca_file),
+        certificate_file=file(settings.kafka_certificate_file),
+        key_file=file(settings.kafka_key_file),
+    )
+
+
+def topics(settings: Settings) -> Topics:
+    """Return Kafka's topics as they have to be, with one of raw bytes for each format found."""
+    from streams.topics import Layout, declare
+
+    found = sorted(sources())
+    return declare(Layout(found, settings.kafka_prefix or "", settings.kafka_partitions, settings.kafka_replication))
 
 
 def _checkpoint_key(file: Path) -> bytes:

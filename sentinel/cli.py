@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from sentinel.commands import offline, rejected, report, service
+from sentinel.commands import offline, rejected, report, service, topics
 from sentinel.commands.terminal import errors
 from sentinel.core.errors import RefusedToStartError, SentinelError
 
@@ -17,6 +17,7 @@ for command in (service.demo, service.serve, offline.replay, offline.simulate, o
     app.command()(command)
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(report.app, name="report")
+app.add_typer(topics.app, name="topics")
 
 
 def main() -> None:

@@ -38,6 +38,35 @@ class Settings(BaseSettings):
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
     body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
+    kafka_servers: str = Field(
+        "127.0.0.1:9092", min_length=1, description="some of Kafka's brokers, host:port separated by commas"
+    )
+    kafka_protocol: str = Field(
+        "SASL_SSL",
+        pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
+        description="how Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    )
+    kafka_mechanism: str = Field(
+        "SCRAM-SHA-512",
+        pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$",
+        description="how the password is proved to Kafka: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
+    )
+    kafka_user: str | None = Field(None, description="Sentinel's user in Kafka, with SASL")
+    kafka_password: SecretStr | None = Field(None, description="that user's password")
+    kafka_ca_file: str | None = Field(
+        None, description="file (PEM) of the authorities that the brokers' certificates come from; none: the system's"
+    )
+    kafka_certificate_file: str | None = Field(
+        None, description="file (PEM) of Sentinel's own certificate with its chain, for brokers that want one"
+    )
+    kafka_key_file: str | None = Field(None, description="file (PEM) of that certificate's key, not encrypted")
+    kafka_prefix: str | None = Field(
+        None, max_length=100, pattern=r"^[A-Za-z0-9._-]*$", description="what the names of all topics begin with, such as `chu.`"
+    )
+    kafka_partitions: int = Field(
+        12, ge=1, le=1_000, description="partitions of the topics that grow with the events; never changed once they are made"
+    )
+    kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
     @field_validator("timezone")
     @classmethod

@@ -9,8 +9,9 @@ import struct
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,8 @@ FETCH_SECONDS: Final = 600.0
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 LOG_TAIL_BYTES: Final = 2_000
+PLAINTEXT: Final = "PLAINTEXT"
+SCRAM: Final = "SCRAM-SHA-512"
 _METADATA_KEY: Final = 3
 _CORRELATION: Final = 7
 
@@ -84,23 +87,48 @@ def _run(command: list[str], refusal: str) -> None:
         raise BrokerError(f"{refusal}:\n{done.stdout[-LOG_TAIL_BYTES:].decode(errors='replace')}")
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One more way in, beside the plain one: its name, SSL, SASL_SSL or SASL_PLAINTEXT, and settings of its own.
+
+    `settings` are named without `listener.name.NAME.` before them.
+    """
+
+    name: str
+    protocol: str
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 class Broker:
     """One node, broker and controller at once, with its data in `folder`; the ports are free ones of 127.0.0.1.
 
     `with Broker(folder) as broker:` fetches, formats, starts and at the end stops it. `stop` or `kill`, then `start`,
-    is a restart at the same address with the same data. `settings` are more lines of `server.properties`.
+    is a restart at the same address with the same data. `settings` are more lines of `server.properties`; `users` (name
+    and password) are known to SCRAM from the first start on, on the `listeners` that ask for it.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
+        users: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
-        self._settings = dict(settings or {})
-        self._port, self._controller_port = _free_ports()
+        self._settings, self._users = dict(settings or {}), dict(users or {})
+        self._listeners = (Listener(PLAINTEXT, PLAINTEXT), *listeners)
+        *ports, self._controller_port = _free_ports(len(self._listeners) + 1)
+        self._ports = dict(zip((listener.name for listener in self._listeners), ports, strict=True))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """The bootstrap server, `host:port`."""
-        return f"{HOST}:{self._port}"
+        return self.address_of(PLAINTEXT)
+
+    def address_of(self, listener: str) -> str:
+        """Return the bootstrap server of the listener of that name, `host:port`."""
+        return f"{HOST}:{self._ports[listener]}"
 
     @property
     def pid(self) -> int | None:
@@ -126,8 +154,8 @@ class Broker:
         """
         java = ["java", *JVM_OPTIONS, "-cp", f"{libraries()}/*"]
         properties = self._write_properties()
-        format_ = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id(self.folder), "-c"]
-        _run([*java, *format_, str(properties)], "Kafka cannot format its folder")
+        format_ = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id(self.folder), *self._scram()]
+        _run([*java, *format_, "-c", str(properties)], "Kafka cannot format its folder")
         with self._log.open("wb") as log:
             command = [*java, "kafka.Kafka", str(properties)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -155,16 +183,20 @@ class Broker:
     def _log(self) -> Path:
         return self.folder / "kafka.log"
 
+    def _scram(self) -> list[str]:
+        return [part for name, word in self._users.items() for part in ("--add-scram", f"{SCRAM}=[name={name},password={word}]")]
+
     def _write_properties(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        listeners = f"PLAINTEXT://{self.address}"
+        listeners = ",".join(f"{name}://{self.address_of(name)}" for name in self._ports)
         controller = f"{HOST}:{self._controller_port}"
         values = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "listeners": f"{listeners},CONTROLLER://{controller}",
             "advertised.listeners": listeners,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": self._protocols(),
+            "inter.broker.listener.name": PLAINTEXT,
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self.folder.absolute() / "data"),
@@ -176,14 +208,18 @@ class Broker:
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             **self._settings,
+            **{f"listener.name.{o.name.lower()}.{name}": value for o in self._listeners for name, value in o.settings.items()},
         }
         path = self.folder / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
         return path
 
+    def _protocols(self) -> str:
+        return ",".join(["CONTROLLER:PLAINTEXT", *(f"{one.name}:{one.protocol}" for one in self._listeners)])
+
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_SECONDS
-        while not _is_ready(self._port):
+        while not _is_ready(self._ports[PLAINTEXT]):
             if process.poll() is not None or time.monotonic() > until:
                 tail = self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
                 self.kill()
@@ -191,12 +227,13 @@ class Broker:
             time.sleep(0.1)
 
 
-def _free_ports() -> tuple[int, int]:
-    """Return two ports that nobody listens on."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind((HOST, 0))
-        other.bind((HOST, 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with ExitStack() as closing:
+        probes = [closing.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _cluster_id(folder: Path) -> str:
