@@ -7,9 +7,11 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
-from sentinel.core.event import REASON_MAX, TEXT_MAX, Destination, normal_address
+from sentinel.core.errors import RejectedError
+from sentinel.core.event import REASON_MAX, TEXT_MAX, ActorType, Destination, normal_address
 from streams.sources.fhir.codes import (
     DELEGATOR,
     DESTINATION_END,
@@ -31,15 +33,24 @@ from streams.sources.fhir.codes import (
     STAFF_RESOURCES,
     TOKEN_AGENTS,
 )
-from streams.sources.fhir.references import NO_CONTENTS, Contents, Named, code, codes, cx_id, named, rpps
+from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
+from streams.sources.fhir.elements import Agent
+from streams.sources.fhir.kept import Kept
+from streams.sources.fhir.references import NO_CONTENTS, Contents, Named, code, codes, cx_id, named, rpps, text_of
+from streams.sources.fhir.rejections import BROKEN, rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.sources.fhir.elements import Agent, Concept, Identifier
+    from streams.sources.fhir.elements import Concept, Identifier
 
-ADDRESSES_MAX: Final = 65_536
+ADDRESSES_MAX: Final = 4_096
+_EMAIL: Final = Destination.EMAIL.value
 EMAIL_NETWORK, URI_NETWORK = "4", "5"  # http://hl7.org/fhir/network-type
+
+
+_decode_agents: Final = msgspec.json.Decoder(list[Raw] | None).decode
+_decode_agent: Final = msgspec.json.Decoder(Agent).decode
 
 
 class Kind(IntEnum):
@@ -53,11 +64,11 @@ class Kind(IntEnum):
 
 
 class Party(Struct, frozen=True, gc=False):
-    """One agent, digested. Texts are cut to what a row takes, and empty when not told."""
+    """One agent, digested, but for where it is. Texts are cut to what a row takes, and empty when not told."""
 
     id: str
-    # How early this agent is asked whether it acted, and whether it is where the person sat: when data
-    # flows from who acts, and when it flows to them.
+    # How early this agent is asked whether it acted, and whether it is where the person sat if it has
+    # an address: when data flows from who acts, and when it flows to them.
     acting_ranks: tuple[int, int]
     seat_ranks: tuple[int, int]
     rpps: str
@@ -68,18 +79,26 @@ class Party(Struct, frozen=True, gc=False):
     is_machine: bool
     is_patient: bool  # or acts for the patient
     patient_id: str  # when this agent is the patient
-    ip: str
-    host: str
     label: str  # what a machine is called
-    destination: str  # the medium data went to, or mail when this is a destination whose address is one
+    medium: str  # data went to
+    is_destination: bool
     purposes: tuple[str, ...]
     reason: str
+
+
+class Place(Struct, frozen=True, gc=False):
+    """Where an agent is: an IP, or a machine's name, or neither; or a mailbox."""
+
+    ip: str = ""
+    host: str = ""
+    is_mailbox: bool = False
 
 
 class Participants(Struct, frozen=True, gc=False):
     """All agents of an event together: who acted, from where and to where. Texts are empty when not told."""
 
     who: Party
+    actor_type: str
     unit: str
     patient_id: str
     ip: str
@@ -87,23 +106,44 @@ class Participants(Struct, frozen=True, gc=False):
     destination: str
 
 
-def participants(parties: Sequence[Party], *, pulls: bool) -> Participants | None:
+def participants(agents: Sequence[tuple[Party, Place]], *, pulls: bool) -> Participants | None:
     """Return who acted, None when nobody can be named; `pulls`: data flows to who acts (read, import), not from."""
-    who = seat = NOBODY
+    who = seat = _NOBODY
     organisation = patient_id = destination = ""
-    for one in parties:
-        if one.acting_ranks[pulls] < who.acting_ranks[pulls]:
-            who = one
-        if one.seat_ranks[pulls] < seat.seat_ranks[pulls]:
-            seat = one
+    for agent in agents:
+        one, place = agent
+        if one.acting_ranks[pulls] < who[0].acting_ranks[pulls]:
+            who = agent
+        if one.seat_ranks[pulls] < seat[0].seat_ranks[pulls] and (place.ip or place.host):
+            seat = agent
         organisation = organisation or one.organisation
         patient_id = patient_id or one.patient_id
-        destination = destination or one.destination
-    if who is NOBODY:
+        destination = destination or one.medium or (_EMAIL if place.is_mailbox and one.is_destination else "")
+    if who is _NOBODY:
         return None
-    if who.is_machine:
-        seat = who
-    return Participants(who, who.unit or organisation, patient_id, who.ip or seat.ip, who.host or seat.label, destination)
+    return _participants(who, who if who[0].is_machine else seat, organisation, patient_id, destination)
+
+
+def _participants(
+    who: tuple[Party, Place], seat: tuple[Party, Place], organisation: str, patient_id: str, destination: str
+) -> Participants:
+    party, place = who
+    return Participants(
+        who=party,
+        actor_type=_actor_type(party),
+        unit=party.unit or organisation,
+        patient_id=patient_id,
+        ip=place.ip or seat[1].ip,
+        device=place.host or seat[1].host or seat[0].label,
+        destination=destination,
+    )
+
+
+def _actor_type(who: Party) -> str:
+    """Return what acted. Equal ids of a person and a patient say nothing: each kind of resource counts for itself."""
+    if not who.is_person:
+        return ActorType.SERVICE.value
+    return ActorType.PATIENT.value if who.is_patient else ActorType.HUMAN.value
 
 
 _LAST: Final = (9, 9)
@@ -119,51 +159,73 @@ NOBODY: Final = Party(
     is_machine=False,
     is_patient=False,
     patient_id="",
-    ip="",
-    host="",
     label="",
-    destination="",
+    medium="",
+    is_destination=False,
     purposes=(),
     reason="",
 )
+_NOBODY: Final = (NOBODY, Place())
+
+
+class Part(Struct, frozen=True, gc=False):
+    """What the codes of an agent tell: its part in the event, its role at work, and what for."""
+
+    told: frozenset[str]
+    role: str | None  # in words where there are any; None: no code is a role
+    purposes: tuple[str, ...]
+    reason: str
+
+
+def _part_of(parts: bytes) -> Part:
+    type_, role, purpose, authorization = parts.split(BETWEEN)
+    kind, roles = concept(type_, "/type"), concepts(role, "/role")
+    purposes = (*concepts(purpose, "/purposeOfUse"), *concepts(authorization, "/authorization"))
+    return Part(
+        told=frozenset((*codes((kind,)), *codes(roles))),
+        role=_role((*roles, kind)),
+        purposes=tuple(codes(purposes)),
+        reason=text_of(purposes)[:REASON_MAX],
+    )
+
+
+_parts: Final = Kept(_part_of)
 
 
 def party(agent: Agent, contents: Contents = NO_CONTENTS) -> Party:
     """Return the digest of an agent."""
     who = named(agent.who or agent.reference, contents)
-    told = {*codes((agent.type,)), *codes(agent.role)}
+    part = _parts[joined((agent.type, agent.role, agent.purposeOfUse, agent.authorization))]
+    told = part.told
     alternative, unit = _extensions(agent, contents)
     identifiers = (*who.identifiers, *(one for one in (agent.userId, alternative) if one is not None))
     kind = _kind(agent, who, told)
     id_ = _id(agent, who, identifiers, told)
-    address, network = _network(agent)
-    ip, host = _ip_or_host(address[:TEXT_MAX], network)
     name = id_ or agent.name or who.display
     patient_id = _patient_id(who, id_, told)
     is_patient = bool(patient_id) or _acts_as_patient(who, told)
-    purposes = (*(agent.purposeOfUse or ()), *(agent.authorization or ()))
+    role = part.role if part.role is not None else _role((who.role,))
     return Party(
         id=name,
         acting_ranks=_acting_ranks(agent, kind, told, is_patient=is_patient) if name else _LAST,
-        seat_ranks=_seat_ranks(told) if kind is Kind.MACHINE and (ip or host) else _LAST,
+        seat_ranks=_seat_ranks(told) if kind is Kind.MACHINE else _LAST,
         rpps=rpps(identifiers)[:TEXT_MAX],
-        role=_role(agent, who)[:TEXT_MAX],
+        role=(role or "")[:TEXT_MAX],
         unit=(unit or who.organization)[:TEXT_MAX],
         organisation=name[:TEXT_MAX] if kind is Kind.ORGANISATION and EXCHANGE_ENDS.isdisjoint(told) else "",
         is_person=kind < Kind.MACHINE,
         is_machine=kind is Kind.MACHINE,
         is_patient=is_patient,
         patient_id=patient_id,
-        ip=ip,
-        host=host,
-        label=(host or who.display or agent.name or id_)[:TEXT_MAX],
-        destination=_destination(agent, told, network),
-        purposes=tuple(codes(purposes)),
-        reason=next((one.text for one in purposes if one.text), "")[:REASON_MAX],
+        label=(who.display or agent.name or id_)[:TEXT_MAX],
+        medium=_medium(agent),
+        is_destination=DESTINATION_END in told,
+        purposes=part.purposes,
+        reason=part.reason,
     )
 
 
-def _acting_ranks(agent: Agent, kind: Kind, told: set[str], *, is_patient: bool) -> tuple[int, int]:
+def _acting_ranks(agent: Agent, kind: Kind, told: frozenset[str], *, is_patient: bool) -> tuple[int, int]:
     """Return how early a named agent is taken to have acted: persons, those who requested, the acting end.
 
     A patient said not to have requested it, and without a part in it, is whom the event is about.
@@ -183,20 +245,19 @@ def _acting_ranks(agent: Agent, kind: Kind, told: set[str], *, is_patient: bool)
     return rank, rank
 
 
-def _seat_ranks(told: set[str]) -> tuple[int, int]:
+def _seat_ranks(told: frozenset[str]) -> tuple[int, int]:
     """Return how early a machine is taken for the person's: the acting end, an application, the other end."""
     if EXCHANGE_ENDS.isdisjoint(told):
         return 1, 1
     return 2 * (SOURCE_END not in told), 2 * (DESTINATION_END not in told)
 
 
-def _destination(agent: Agent, told: set[str], network: str) -> str:
-    if medium := code(agent.media):
-        return MEDIA.get(medium, Destination.OTHER.value)
-    return Destination.EMAIL.value if network == EMAIL_NETWORK and DESTINATION_END in told else ""
+def _medium(agent: Agent) -> str:
+    medium = code(agent.media)
+    return MEDIA.get(medium, Destination.OTHER.value) if medium else ""
 
 
-def _id(agent: Agent, who: Named, identifiers: Sequence[Identifier], told: set[str]) -> str:
+def _id(agent: Agent, who: Named, identifiers: Sequence[Identifier], told: frozenset[str]) -> str:
     """Return what identifies an agent: reference, identifier, alternative id; of a token's holder, the token."""
     if id_ := who.id or next((one.value for one in identifiers if one.value), None) or agent.altId:
         return id_
@@ -204,7 +265,7 @@ def _id(agent: Agent, who: Named, identifiers: Sequence[Identifier], told: set[s
     return "" if named_otherwise or not agent.policy else agent.policy[0]
 
 
-def _kind(agent: Agent, who: Named, told: set[str]) -> Kind:
+def _kind(agent: Agent, who: Named, told: frozenset[str]) -> Kind:
     """Return what an agent is: the resource it refers to tells more than the codes of its part."""
     if who.type in PERSON_RESOURCES:
         return Kind.PERSON
@@ -217,7 +278,7 @@ def _kind(agent: Agent, who: Named, told: set[str]) -> Kind:
     return _kind_by_part(agent, told)
 
 
-def _kind_by_part(agent: Agent, told: set[str]) -> Kind:
+def _kind_by_part(agent: Agent, told: frozenset[str]) -> Kind:
     if not PERSONS.isdisjoint(told):
         return Kind.PERSON
     if EXCHANGE_ENDS.isdisjoint(told):
@@ -243,25 +304,25 @@ def _extensions(agent: Agent, contents: Contents) -> tuple[Identifier | None, st
     return alternative, unit
 
 
-def _role(agent: Agent, who: Named) -> str:
-    """Return the role a person has at work, in words where there are any."""
-    for concept in (*(agent.role or ()), agent.type, who.role):
-        if concept is not None and NOT_ROLES.isdisjoint(codes((concept,))):
-            return concept.text or concept.display or _display(concept) or code(concept)
-    return ""
+def _role(told: Sequence[Concept | None]) -> str | None:
+    """Return the first role a person has at work, in words where there are any; None when none is told."""
+    for one in told:
+        if one is not None and NOT_ROLES.isdisjoint(codes((one,))):
+            return one.text or one.display or _display(one) or code(one)
+    return None
 
 
 def _display(concept: Concept) -> str:
     return next((coding.display for coding in concept.coding or () if coding.display), "")
 
 
-def _patient_id(who: Named, id_: str, told: set[str]) -> str:
+def _patient_id(who: Named, id_: str, told: frozenset[str]) -> str:
     if who.type == "Patient" or not told.isdisjoint(("PAT", "datasubject", DELEGATOR)):
         return cx_id(id_)
     return next((one.value or "" for one in who.identifiers if one.system in PATIENT_SYSTEMS), "")
 
 
-def _acts_as_patient(who: Named, told: set[str]) -> bool:
+def _acts_as_patient(who: Named, told: frozenset[str]) -> bool:
     """Return whether it is the patient or who acts for them; a practitioner who is somebody's advocate is at work."""
     return who.type in PATIENT_RESOURCES or (who.type not in STAFF_RESOURCES and not PATIENTS.isdisjoint(told))
 
@@ -274,11 +335,55 @@ def _network(agent: Agent) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=ADDRESSES_MAX)
-def _ip_or_host(address: str, network: str) -> tuple[str, str]:
+def _place(address: str, network: str) -> Place:
     """Return the IP or the machine name that an address is; a URI, a telephone, an e-mail are neither."""
+    is_mailbox = network == EMAIL_NETWORK
     try:
         ip_address(address.strip("[]").partition("%")[0])
     except ValueError:
         is_name = network in ("", "1") and "/" not in address and "@" not in address
-        return "", address if is_name and any(character.isalpha() for character in address) else ""
-    return normal_address(address), ""
+        return Place(host=address if is_name and any(map(str.isalpha, address)) else "", is_mailbox=is_mailbox)
+    return Place(ip=normal_address(address), is_mailbox=is_mailbox)
+
+
+def told_agents(agents: bytes, contents: Contents = NO_CONTENTS) -> list[tuple[Party, Place]]:
+    """Return the digests of `AuditEvent.agent`, a list of Agent, and where each was.
+
+    Raises:
+        RejectedError: a field of another type than FHIR says.
+    """
+    try:
+        documents = (_decode_agents(agents) if agents else None) or ()
+    except BROKEN as error:
+        raise rejected(error, agents, "/agent") from None
+    return [_told_agent(bytes(document), number, contents) for number, document in enumerate(documents)]
+
+
+def _told_agent(document: bytes, number: int, contents: Contents) -> tuple[Party, Place]:
+    try:
+        return _kept_agents[document] if contents is NO_CONTENTS else _digested(document, contents)
+    except (RejectedError, *BROKEN) as error:
+        raise rejected(error, document, f"/agent/{number}") from None
+
+
+def _digested(document: bytes, contents: Contents = NO_CONTENTS) -> tuple[Party, Place]:
+    agent = _decode_agent(document)
+    address, network = _network(agent)
+    return party(agent, contents), _place(address[:TEXT_MAX], network)
+
+
+_kept_agents: Final = Kept(_digested)
+
+
+def _both_ways(agents: bytes, contents: Contents = NO_CONTENTS) -> tuple[Participants | None, Participants | None]:
+    """Return who took part when data flows from who acts, and when it flows to them."""
+    told = told_agents(agents, contents)
+    return participants(told, pulls=False), participants(told, pulls=True)
+
+
+_kept_participants: Final = Kept(_both_ways, room=2 << 20)
+
+
+def told_participants(agents: bytes, contents: Contents, *, pulls: bool) -> Participants | None:
+    """Return who took part by `AuditEvent.agent`, None when nobody can be named. Raises as `told_agents` does."""
+    return (_kept_participants[agents] if contents is NO_CONTENTS else _both_ways(agents, contents))[pulls]

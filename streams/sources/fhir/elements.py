@@ -71,8 +71,8 @@ class Agent(Struct, gc=False):
     """`AuditEvent.agent`: who or what took part. `userId` and `reference` are STU3's, `network[x]` R5's."""
 
     who: Reference | None = None
-    type: Concept | None = None
-    role: list[Concept] | None = None
+    type: Raw = Raw()  # Concept
+    role: Raw = Raw()  # list[Concept]
     requestor: bool | None = None
     altId: str | None = None  # noqa: N815
     name: str | None = None
@@ -81,8 +81,8 @@ class Agent(Struct, gc=False):
     networkUri: str | None = None  # noqa: N815
     policy: list[str] | None = None
     media: Concept | None = None
-    purposeOfUse: list[Concept] | None = None  # noqa: N815
-    authorization: list[Concept] | None = None
+    purposeOfUse: Raw = Raw()  # list[Concept]  # noqa: N815
+    authorization: Raw = Raw()  # list[Concept]
     extension: list[Extension] | None = None
     userId: Identifier | None = None  # noqa: N815
     reference: Reference | None = None
@@ -109,10 +109,10 @@ class Entity(Struct, gc=False):
     """`AuditEvent.entity`: what was touched. `identifier` and `reference` are STU3's."""
 
     what: Reference | None = None
-    type: Concept | None = None
-    role: Concept | None = None
-    lifecycle: Concept | None = None
-    securityLabel: list[Concept] | None = None  # noqa: N815
+    type: Raw = Raw()  # Concept
+    role: Raw = Raw()  # Concept
+    lifecycle: Raw = Raw()  # Concept
+    securityLabel: Raw = Raw()  # list[Concept]  # noqa: N815
     name: str | None = None
     description: str | None = None
     query: str | None = None
@@ -155,10 +155,10 @@ class AuditEvent(Struct, gc=False, tag_field="resourceType", tag="AuditEvent"):
     recorded: str | None = None
     outcome: str | Result | None = None
     outcomeDesc: str | None = None  # noqa: N815
-    purposeOfEvent: list[Concept] | None = None  # noqa: N815
-    authorization: list[Concept] | None = None
+    purposeOfEvent: Raw = Raw()  # list[Concept]  # noqa: N815
+    authorization: Raw = Raw()  # list[Concept]
     patient: Reference | None = None
-    agent: list[Raw] | None = None  # of Agent
+    agent: Raw = Raw()  # list[Agent]
     source: Raw = Raw()  # Origin
     entity: list[Entity] | None = None
     contained: list[Raw] | None = None

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sentinel.core.event import COUNT_MAX
+from sentinel.core.errors import RejectedError
+from sentinel.core.event import COUNT_MAX, TEXT_MAX
 from streams.sources.fhir.codes import COUNT_TYPES, LABEL_RANK_OTHER, LABEL_RANKS, LIFECYCLES, REQUEST_TYPES
+from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
+from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.queries import decoded, query_of
 from streams.sources.fhir.references import Named, code, codes, cx_id, named
+from streams.sources.fhir.rejections import rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from streams.sources.fhir.elements import AuditEvent, Concept, Detail, Entity, Extension
+    from streams.sources.fhir.elements import AuditEvent, Detail, Entity, Extension
     from streams.sources.fhir.references import Contents
 
 PATIENT_ROLE: Final = "1"  # http://terminology.hl7.org/CodeSystem/object-role
@@ -30,7 +31,43 @@ _NOT_TOUCHED: Final = "OperationOutcome"  # what went wrong
 _COUNT_DIGITS_MAX: Final = 10
 
 
-class Touched(Struct):
+class Part(Struct, frozen=True, gc=False):
+    """What the codes of an entity tell: its part in the event, and how it is protected."""
+
+    request: str  # which kind of session or request it is, empty when it is neither
+    is_patient: bool  # as long as no reference says otherwise: by role, else a person without any
+    is_patient_role: bool
+    queries: bool
+    resource_type: str
+    rank: int
+    lifecycle: str  # the action that a life cycle tells
+    sensitivity: str  # the most protecting label, the first of equals
+
+
+def _part_of(parts: bytes) -> Part:
+    raw_type, raw_role, raw_lifecycle, labels = parts.split(BETWEEN)
+    kind, role = code(concept(raw_type, "/type")), code(concept(raw_role, "/role"))
+    plain = _plain[kind]
+    return Part(
+        request=plain if plain in REQUEST_TYPES else "",
+        is_patient=role == PATIENT_ROLE or kind == "Patient" or (kind == PERSON_TYPE and not role),
+        is_patient_role=role == PATIENT_ROLE,
+        queries=role == QUERY_ROLE,
+        resource_type=kind if kind[:1].isupper() else "",
+        rank=_RANKS.get(role, _RANK_OTHER),
+        lifecycle=LIFECYCLES.get(code(concept(raw_lifecycle, "/lifecycle")), ""),
+        sensitivity=max(codes(concepts(labels, "/securityLabel")), key=_protection, default="")[:TEXT_MAX],
+    )
+
+
+def _protection(label: str) -> int:
+    return LABEL_RANKS.get(label, LABEL_RANK_OTHER) if label else -1
+
+
+_parts: Final = Kept(_part_of)
+
+
+class Touched(Struct, gc=False):
     """What an event was about, gathered entity by entity. Texts are empty when not told."""
 
     patients: dict[str, None] = {}  # in the order told
@@ -52,36 +89,35 @@ class Touched(Struct):
 
     def add(self, entity: Entity, contents: Contents) -> None:
         """Take in one entity."""
-        kind, role = code(entity.type), code(entity.role)
+        part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
+        if part.request and self.session:
+            return  # the session tells more than a request
         what = named(entity.what or entity.reference, contents)
         if entity.identifier is not None and not what.id:  # STU3
             what = replace(what, id=entity.identifier.value or "")
-        if len(kind) > 2 and _plain(kind) in REQUEST_TYPES:  # the numbered types are no words
-            self._add_request(kind, what.id)
+        if part.request:
+            self._add_request(part.request, what.id)
             return
-        if is_patient := _is_patient(what.type, kind, role):
-            self._add_patient(what)
-        if entity.query or role == QUERY_ROLE:
+        is_patient = what.type == "Patient" if what.type else part.is_patient
+        if is_patient and (id_ := cx_id(what.id)):
+            among = self.patients if what.type else self.patients_by_identifier
+            among[id_] = None
+        if entity.query or part.queries:
             self._add_query(entity)
-        if not is_patient or (what.type and role != PATIENT_ROLE):  # a Patient resource may be what was read
-            self._add_resource(entity, what, kind, role)
-        if entity.securityLabel:
-            self._add_labels(entity.securityLabel)
-        if entity.lifecycle is not None and not self.lifecycle:
-            self.lifecycle = LIFECYCLES.get(code(entity.lifecycle), "")
+        if not is_patient or (what.type and not part.is_patient_role):  # a Patient resource may be what was read
+            self._add_resource(what.type or part.resource_type, what.id or entity.name or "", part.rank)
+        if part.sensitivity:
+            self.sensitivity = max(self.sensitivity, part.sensitivity, key=_protection)
+        if part.lifecycle and not self.lifecycle:
+            self.lifecycle = part.lifecycle
         if entity.detail or entity.extension:
             self._add_properties(entity)
 
-    def _add_request(self, kind: str, id_: str) -> None:
-        if "session" in kind.lower():
+    def _add_request(self, plain: str, id_: str) -> None:
+        if "session" in plain:
             self.session = self.session or id_
         else:
             self.request_id = self.request_id or id_
-
-    def _add_patient(self, what: Named) -> None:
-        if id_ := cx_id(what.id):
-            among = self.patients if what.type else self.patients_by_identifier
-            among[id_] = None
 
     def _add_query(self, entity: Entity) -> None:
         self.queries = True
@@ -91,22 +127,12 @@ class Touched(Struct):
         self.request_id = self.request_id or query.request_id
         self.exports = self.exports or query.exports
 
-    def _add_resource(self, entity: Entity, what: Named, kind: str, role: str) -> None:
-        id_ = what.id or entity.name or ""
-        type_ = what.type or (kind if kind[:1].isupper() else "")
+    def _add_resource(self, type_: str, id_: str, rank: int) -> None:
         if type_ == _NOT_TOUCHED or not (id_ or type_):
             return
         self.resources += 1
-        rank = _RANKS.get(role, _RANK_OTHER)
         if rank < self.resource_rank:
             self.resource_rank, self.resource_type, self.resource_id = rank, type_, id_
-
-    def _add_labels(self, labels: Sequence[Concept]) -> None:
-        """Keep the most protecting label, the first of equals."""
-        for label in codes(labels):
-            rank = LABEL_RANKS.get(label, LABEL_RANK_OTHER)
-            if not self.sensitivity or rank > LABEL_RANKS.get(self.sensitivity, LABEL_RANK_OTHER):
-                self.sensitivity = label
 
     def _add_properties(self, entity: Entity) -> None:
         """Take in details and extensions. Several numbers on one entity are one number told twice."""
@@ -119,7 +145,7 @@ class Touched(Struct):
         """Return the number of records a detail tells, -1 when it tells something else."""
         concept = detail.type
         name = concept if isinstance(concept, str) else code(concept) or (concept.text if concept else None)
-        plain = _plain(name or "")
+        plain = _plain[name or ""]
         if plain in COUNT_TYPES:
             return _count(detail)
         if plain in REQUEST_TYPES and detail.valueString:
@@ -139,10 +165,10 @@ class Touched(Struct):
 
         R5's `patient` leads; an identifier alone may be that patient's, so it counts only without it.
         """
-        told = named(event.patient, contents) if event.patient is not None else _in_extension(event, contents)
-        if told.id:
-            self.patients = {cx_id(told.id): None, **self.patients}
-        else:
+        told = _told_patient(event, contents) if event.patient is not None or event.extension else ""
+        if told:
+            self.patients = {told: None, **self.patients}
+        elif self.patients_by_identifier:
             self.patients.update(self.patients_by_identifier)
         if not self.resource_type and not self.resource_id:
             self.resource_type = self.queried_type
@@ -154,34 +180,34 @@ class Touched(Struct):
 def touched(event: AuditEvent, contents: Contents) -> Touched:
     """Return what the elements and entities of an event tell together."""
     found = Touched()
-    for entity in event.entity or ():
-        found.add(entity, contents)
+    for number, entity in enumerate(event.entity or ()):
+        try:
+            found.add(entity, contents)
+        except RejectedError as error:
+            raise rejected(error, b"", f"/entity/{number}") from None
     found.settle(event, contents)
     return found
 
 
-@lru_cache(maxsize=256)
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     """Return a name without its case and signs: `X-Request-Id` and `XrequestId` are the same."""
     return "".join(filter(str.isalpha, name)).lower()
 
 
-def _in_extension(event: AuditEvent, contents: Contents) -> Named:
-    """Return the patient that an extension tells, as R4 has no element for it."""
+_plain: Final = Kept(_plain_name, room=1 << 16)
+
+
+def _told_patient(event: AuditEvent, contents: Contents) -> str:
+    """Return the patient that the event's element tells, or, as R4 has none, an extension."""
+    if event.patient is not None:
+        return cx_id(named(event.patient, contents).id)
     for extension in event.extension or ():
         if "patient" in (extension.url or "").rpartition("/")[2].lower():
             identifier = extension.valueIdentifier
             told = Named(id=identifier.value or "") if identifier else named(extension.valueReference, contents)
             if told.id:
-                return told
-    return Named()
-
-
-def _is_patient(type_: str, kind: str, role: str) -> bool:
-    """Return whether an entity is a patient: by its reference, else by its role, else a person without any."""
-    if type_:
-        return type_ == "Patient"
-    return role == PATIENT_ROLE or kind == "Patient" or (kind == PERSON_TYPE and not role)
+                return cx_id(told.id)
+    return ""
 
 
 def _count(detail: Detail) -> int:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from streams.sources.fhir.codes import RPPS_SYSTEMS
 from streams.sources.fhir.elements import Concept, Contained, Identifier
+from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.rejections import BROKEN
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
     from streams.sources.fhir.elements import Reference
 
-REFERENCES_MAX: Final = 65_536
+REFERENCES_MAX: Final = 2_048
 REFERENCE_CHARS_MAX: Final = 1_024
 IDPNS_LENGTH: Final = 12  # IDNPS: one digit for the kind of number, 8 for RPPS, then its eleven
 
-_LITERAL: Final = re.compile(r"(?:^|/)([A-Z][a-z][A-Za-z]{1,62})/([^/?#|\s]+)(?:/_history/[^/]+)?(?:/\$[a-z-]+)?$")
-_KIND_ALONE: Final = re.compile(r"/([A-Z][a-z][A-Za-z]{1,62})/?$")
+_KIND: Final = r"[A-Z][a-z][A-Za-z]{1,62}"
+_LITERAL: Final = re.compile(rf"(?:^|/)({_KIND})/([^/?#|\s]+)(?:/_history/[^/]+)?(?:/\$[a-z-]+)?$")
+_KIND_ALONE: Final = re.compile(rf"/({_KIND})/?$")
 
 
 class Named(Struct, frozen=True, gc=False):
@@ -87,9 +89,22 @@ def _contained(document: Raw) -> Contained:
 NO_CONTENTS: Final = Contents()
 
 
-@lru_cache(maxsize=REFERENCES_MAX)
 def target(reference: str) -> Named:
     """Return what a literal reference points at: `Patient/1`, absolute, versioned; else the text as an id."""
+    if "?" not in reference:
+        base, _, id_ = reference.rpartition("/")
+        kind = base.rpartition("/")[2]
+        if _is_kind[kind] and (id_.isalnum() or id_.replace("-", "").isalnum()):
+            return Named(kind, id_)  # nearly all: as below, in half the time
+    return searched_target(reference)
+
+
+_is_kind: Final = Kept(lambda text: re.fullmatch(_KIND, text) is not None, room=1 << 16)
+
+
+@lru_cache(maxsize=REFERENCES_MAX)
+def searched_target(reference: str) -> Named:
+    """Return what any literal reference points at, as `target` does."""
     path, _, query = reference.partition("?")
     if match := _LITERAL.search(path):
         return Named(match[1], match[2])
@@ -129,6 +144,14 @@ def cx_id(value: str) -> str:
     return value.partition("^^^")[0]
 
 
+def text_of(concepts: Sequence[Concept]) -> str:
+    """Return the first text, empty when there is none."""
+    for concept in concepts:
+        if concept.text:
+            return concept.text
+    return ""
+
+
 def codes(concepts: Sequence[Concept | None] | None) -> Iterator[str]:
     """Yield the codes of Codings and CodeableConcepts in their order."""
     for concept in concepts or ():
@@ -147,4 +170,7 @@ def code(concept: Concept | None) -> str:
         return ""
     if concept.code:
         return concept.code
-    return next((coding.code for coding in concept.coding or () if coding.code), "")
+    for coding in concept.coding or ():
+        if coding.code:
+            return coding.code
+    return ""

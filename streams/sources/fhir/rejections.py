@@ -19,7 +19,7 @@ _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
 def rejected(error: Exception, document: bytes, pointer: str = "") -> RejectedError:
     """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `BROKEN`."""
     if isinstance(error, RejectedError):
-        return error
+        return RejectedError(error.code, pointer + error.pointer, error.detail)
     if isinstance(error, RecursionError):
         return RejectedError(Code.TOO_DEEP, pointer)
     if isinstance(error, msgspec.ValidationError):

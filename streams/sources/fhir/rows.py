@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,24 +13,25 @@ from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import (
     CONTROLS,
+    EPOCH,
     REASON_MAX,
     TEXT_MAX,
     TIME_MAX_US,
     TIME_MIN_US,
     Action,
-    ActorType,
     Destination,
     EventRow,
     Outcome,
-    microseconds,
     moment,
 )
 from sentinel.core.ids import derive
-from streams.sources.fhir.agents import Participants, Party, participants, party
+from streams.sources.fhir.agents import Participants, Party, told_participants
 from streams.sources.fhir.codes import ACTIONS, EMERGENCY_PURPOSES, IMPORT_EVENT, LETTERS, OUTCOMES, TELLING_ACTIONS
-from streams.sources.fhir.elements import Agent, Concept, Origin, Result
+from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
+from streams.sources.fhir.elements import Origin, Result
 from streams.sources.fhir.entities import Touched, touched
-from streams.sources.fhir.references import NO_CONTENTS, Contents, code, codes, named
+from streams.sources.fhir.kept import Kept
+from streams.sources.fhir.references import NO_CONTENTS, Contents, code, codes, named, text_of
 from streams.sources.fhir.rejections import BROKEN, rejected
 
 if TYPE_CHECKING:
@@ -38,24 +39,18 @@ if TYPE_CHECKING:
 
     from streams.sources.fhir.elements import AuditEvent
 
-KEPT_MAX: Final = 16_384  # digests of each kind
-KEPT_BYTES_MAX: Final = 4_096  # what is larger is digested each time rather than kept
-
 # Plain strings, looked up once: an enumeration's member costs as much as the rest of its function.
 _READ, _IMPORT, _SEARCH, _EXECUTE = (one.value for one in (Action.READ, Action.IMPORT, Action.SEARCH, Action.EXECUTE))
 _LOGIN, _LOGIN_FAILED, _LOGOUT = (one.value for one in (Action.LOGIN, Action.LOGIN_FAILED, Action.LOGOUT))
 _EXPORT, _SHARE, _PRINT, _OTHER = (one.value for one in (Action.EXPORT, Action.SHARE, Action.PRINT, Action.OTHER))
-_HUMAN, _SERVICE, _PATIENT = (one.value for one in ActorType)
 _UNKNOWN: Final = Outcome.UNKNOWN.value
+_REFINABLE: Final = frozenset({_LOGIN, _EXPORT})
 _PULLS: Final = frozenset({_READ, _IMPORT})
 _FAILURES: Final = frozenset(one.value for one in Outcome) - {Outcome.SUCCESS.value, _UNKNOWN}
 _SESSIONS: Final = frozenset({_LOGIN, _LOGIN_FAILED, _LOGOUT})
 _TO_SOMEBODY: Final = frozenset({Destination.EMAIL.value, Destination.LINK.value})
 
-_decode_agent: Final = msgspec.json.Decoder(Agent).decode
 _decode_origin: Final = msgspec.json.Decoder(Origin | None).decode
-_decode_concept: Final = msgspec.json.Decoder(Concept | None).decode
-_decode_concepts: Final = msgspec.json.Decoder(list[Concept] | None).decode
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
 
 
@@ -71,7 +66,8 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
     outcome, reason = _outcome(event)
     action = _told_action(event, about)
     agents = _participants(event, contents, pulls=action in _PULLS)
-    action = _refined(action, outcome, about, agents.destination)
+    if action in _REFINABLE:
+        action = _refined(action, outcome, about, agents.destination)
     patients = list(about.patients) or _patient_among(agents, action)
     purpose, purpose_text = _purpose(event, agents.who)
     application, site = _origin(event)
@@ -83,14 +79,14 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
         action,
         outcome,
         who.id,
-        _actor_type(who),
+        agents.actor_type,
         who.role,
         agents.unit,
         who.rpps,
         patients[0] if patients else "",
         about.resource_type[:TEXT_MAX],
         about.resource_id[:TEXT_MAX],
-        about.sensitivity[:TEXT_MAX],
+        about.sensitivity,
         about.records if about.records >= 0 else max(about.resources, 1),
         purpose,
         reason or purpose_text,
@@ -133,10 +129,17 @@ def _instant(text: str, pointer: str) -> int:
         time = _rare_instant(text, pointer)
     if time.tzinfo is None:
         raise RejectedError(Code.BAD_TIME, pointer, "a time without an offset names no instant")
-    result = microseconds(time)
+    delta = time - _epoch(time.tzinfo)
+    result = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     if not TIME_MIN_US <= result < TIME_MAX_US:
         raise RejectedError(Code.BAD_TIME, pointer, "out of 1990..2100")
     return result
+
+
+@lru_cache(maxsize=64)
+def _epoch(offset: tzinfo) -> datetime:
+    """Return the epoch as told with an offset: times of one offset are subtracted in a tenth of the time."""
+    return EPOCH.astimezone(offset)
 
 
 _DATE_ALONE: Final = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?", re.ASCII)
@@ -154,9 +157,7 @@ def _rare_instant(text: str, pointer: str) -> datetime:
 
 def _told_action(event: AuditEvent, about: Touched) -> str:
     """Return what was done: the most telling code, else the entity's life cycle, else the letter."""
-    parts = (bytes(event.type), bytes(event.subtype), bytes(event.code), bytes(event.category))
-    coded = _kept_coded if sum(map(len, parts)) <= KEPT_BYTES_MAX else _coded
-    if told := coded(*parts) or about.lifecycle:
+    if told := _coded[joined((event.type, event.subtype, event.code, event.category))] or about.lifecycle:
         return told
     if about.exports:
         return _EXPORT
@@ -165,31 +166,18 @@ def _told_action(event: AuditEvent, about: Touched) -> str:
     return LETTERS.get(event.action or "", _OTHER)
 
 
-def _coded(type_: bytes, subtype: bytes, code_: bytes, category: bytes) -> str:
+def _action_of(parts: bytes) -> str:
     """Return what subtypes, then types, tell; a disclosure seen by who receives it is an import."""
-    types = list(codes([_concept(type_, "/type"), *_concepts(category, "/category")]))
-    told = [*codes([*_concepts(subtype, "/subtype"), _concept(code_, "/code")]), *types]
+    type_, subtype, code_, category = parts.split(BETWEEN)
+    types = list(codes([concept(type_, "/type"), *concepts(category, "/category")]))
+    told = [*codes([*concepts(subtype, "/subtype"), concept(code_, "/code")]), *types]
     for meaning in (TELLING_ACTIONS, ACTIONS):
         if action := next((meaning[one] for one in told if one in meaning), ""):
             return _IMPORT if action == _SHARE and IMPORT_EVENT in types else action
     return ""
 
 
-_kept_coded: Final = lru_cache(maxsize=KEPT_MAX)(_coded)
-
-
-def _concept(raw: bytes, pointer: str) -> Concept | None:
-    try:
-        return _decode_concept(raw) if raw else None
-    except BROKEN as error:
-        raise rejected(error, raw, pointer) from None
-
-
-def _concepts(raw: bytes, pointer: str) -> Sequence[Concept]:
-    try:
-        return (_decode_concepts(raw) if raw else None) or ()
-    except BROKEN as error:
-        raise rejected(error, raw, pointer) from None
+_coded: Final = Kept(_action_of)
 
 
 def _refined(action: str, outcome: str, about: Touched, destination: str) -> str:
@@ -205,35 +193,9 @@ def _refined(action: str, outcome: str, about: Touched, destination: str) -> str
 
 
 def _participants(event: AuditEvent, contents: Contents, *, pulls: bool) -> Participants:
-    if found := participants(_parties(event, contents), pulls=pulls):
+    if found := told_participants(bytes(event.agent), contents, pulls=pulls):
         return found
     raise RejectedError(Code.NO_ACTOR, "/agent", "nobody told by reference, identifier or name")
-
-
-def _parties(event: AuditEvent, contents: Contents) -> list[Party]:
-    parties = []
-    for number, raw in enumerate(event.agent or ()):
-        document = bytes(raw)
-        try:
-            if contents is NO_CONTENTS and len(document) <= KEPT_BYTES_MAX:
-                parties.append(_kept_party(document))
-            else:
-                parties.append(party(_decode_agent(document), contents))
-        except BROKEN as error:
-            raise rejected(error, document, f"/agent/{number}") from None
-    return parties
-
-
-@lru_cache(maxsize=KEPT_MAX)
-def _kept_party(document: bytes) -> Party:
-    return party(_decode_agent(document))
-
-
-def _actor_type(who: Party) -> str:
-    """Return what acted. Equal ids of a person and a patient say nothing: each kind of resource counts for itself."""
-    if not who.is_person:
-        return _SERVICE
-    return _PATIENT if who.is_patient else _HUMAN
 
 
 def _patient_among(agents: Participants, action: str) -> list[str]:
@@ -243,30 +205,36 @@ def _patient_among(agents: Participants, action: str) -> list[str]:
 
 def _outcome(event: AuditEvent) -> tuple[str, str]:
     """Return how it ended, and the text about it; what is not told is unknown, not a success."""
-    told = event.outcome
+    told, text = event.outcome, event.outcomeDesc
     if isinstance(told, Result):
         texts = (one.text or one.display or "" for one in told.detail or ())
         return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
-    return OUTCOMES.get(told or "", _UNKNOWN), (event.outcomeDesc or "")[:REASON_MAX]
+    return OUTCOMES.get(told or "", _UNKNOWN), text[:REASON_MAX] if text else ""
 
 
 def _purpose(event: AuditEvent, who: Party) -> tuple[str, str]:
     """Return the purpose, an emergency before all others, and its text."""
-    if not event.purposeOfEvent and not event.authorization:
-        told, text = who.purposes, who.reason
-    else:
-        concepts = [*(event.purposeOfEvent or ()), *(event.authorization or ())]
-        told = (*codes(concepts), *who.purposes)
-        text = next((one.text for one in concepts if one.text), who.reason)[:REASON_MAX]
+    told, text = _purposes[joined((event.purposeOfEvent, event.authorization))]
+    told += who.purposes
     if len(told) < 2:
-        return (told[0][:TEXT_MAX] if told else ""), text
-    return next((one for one in told if one in EMERGENCY_PURPOSES), told[0])[:TEXT_MAX], text
+        return (told[0][:TEXT_MAX] if told else ""), text or who.reason
+    return next((one for one in told if one in EMERGENCY_PURPOSES), told[0])[:TEXT_MAX], text or who.reason
+
+
+def _purposes_of(parts: bytes) -> tuple[tuple[str, ...], str]:
+    """Return the purposes of an event itself, and the first text."""
+    purpose, authorization = parts.split(BETWEEN)
+    told = [*concepts(purpose, "/purposeOfEvent"), *concepts(authorization, "/authorization")]
+    return tuple(codes(told)), text_of(told)[:REASON_MAX]
+
+
+_purposes: Final = Kept(_purposes_of)
 
 
 def _origin(event: AuditEvent) -> tuple[str, str]:
     raw = bytes(event.source)
     try:
-        return _kept_origin(raw) if len(raw) <= KEPT_BYTES_MAX else _application_and_site(raw)
+        return _applications_and_sites[raw]
     except BROKEN as error:
         raise rejected(error, raw, "/source") from None
 
@@ -282,7 +250,7 @@ def _application_and_site(raw: bytes) -> tuple[str, str]:
     return application[:TEXT_MAX], (site.display or site.id)[:TEXT_MAX]
 
 
-_kept_origin: Final = lru_cache(maxsize=KEPT_MAX)(_application_and_site)
+_applications_and_sites: Final = Kept(_application_and_site)
 
 
 def _derived_id(document: bytes) -> str:
@@ -301,6 +269,8 @@ _IDS: Final = {"/id": "id", "/agent": "actor_id", "/entity": "patient_id"}
 def _check(rows: Sequence[EventRow], document: bytes) -> None:
     """Refuse ids that would have to be cut, and control characters, which FHIR strings cannot hold."""
     for row in rows:
+        if len(row.id) + len(row.actor_id) + len(row.patient_id) <= TEXT_MAX:  # so is each, nearly always
+            continue
         if len(row.id) > TEXT_MAX or len(row.actor_id) > TEXT_MAX or len(row.patient_id) > TEXT_MAX:
             pointer = next(pointer for pointer, name in _IDS.items() if len(getattr(row, name)) > TEXT_MAX)
             raise RejectedError(Code.BAD_VALUE, pointer, f"an id of more than {TEXT_MAX} characters")
