@@ -22,7 +22,7 @@ from streams.sources.contract import Source
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from sentinel.core.model import Model
+    from models.online.session_trees import SessionTrees
     from sentinel.core.pipeline import Pipeline
     from sentinel.settings import Settings
     from sentinel.store.questions import Questions
@@ -60,7 +60,7 @@ def detectors(names: Sequence[str] | None = None) -> list[Detector]:
     return enabled(found, found if names is None else names)
 
 
-def online_model() -> Model:
+def online_model() -> SessionTrees:
     """Return a fresh online model."""
     from models.online.session_trees import SessionTrees
 
@@ -199,9 +199,11 @@ def prepare() -> None:
                 id=str(n), occurred_at=EPOCH + timedelta(microseconds=at), action=Action.READ, actor_id="a", patient_id="p"
             )
         )
-        for n, at in enumerate((moment, moment + 7_200_000_000))
+        for n, at in enumerate((moment, moment + 7_200_000_000, moment + 90_000_000_000))
     ]
-    Pipeline("warm-up", detectors(), online_model()).process(batch_of("warm-up", rows, Provenance("none")))
+    model = online_model()
+    model.prepare()
+    Pipeline("warm-up", detectors(), model).process(batch_of("warm-up", rows, Provenance("none")))
 
 
 def _security(settings: Settings) -> Security:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
+from sentinel.core.batch import EventBatch, Provenance, batch_of
 from sentinel.core.context import ContextRecord
 from sentinel.core.errors import RejectedError, RejectionCode, SentinelError
 from sentinel.core.event import EventRow
@@ -259,7 +259,7 @@ class Steps:
         kept, assessment = processed.kept, processed.assessment
         if self._stored:
             missing = [at for at in range(len(kept)) if self._place(kept, at) not in self._stored]
-            kept, assessment = kept.take(missing), subset(assessment, missing)
+            kept, assessment = kept.take(missing), assessment.take(missing)
         if len(kept):
             self._writer.write(kept, assessment)
         positions = set(kept.offset.tolist())
@@ -281,13 +281,3 @@ class Steps:
                 self._dead.put(letters)
         except IntakeUnavailableError:
             report("dead-letters-not-kept", letters=len(letters), intentional=False)
-
-
-def subset(assessment: Assessment, indices: Sequence[int]) -> Assessment:
-    """Return what was concluded of the events at `indices`, in that order."""
-    return Assessment(
-        explained_by=[assessment.explained_by[at] for at in indices],
-        p_value=assessment.p_value[np.asarray(indices, dtype=np.int64)],
-        detectors={new: assessment.detectors[at] for new, at in enumerate(indices) if at in assessment.detectors},
-        weighed={new: assessment.weighed[at] for new, at in enumerate(indices) if at in assessment.weighed},
-    )

@@ -7,7 +7,7 @@ from typing import Final
 from models.phrases import volume
 from sentinel.core.detector import Card, Detector, Evidence, Scope
 from sentinel.core.event import Action
-from sentinel.core.facts.closing import daily_tail
+from sentinel.core.facts.baselines import daily_tail
 
 MINIMUM: Final = 30  # exported in 24 h: below it no count is worth a person's time
 

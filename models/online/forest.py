@@ -53,8 +53,13 @@ class Forest:
         if self._learnt < self._window:
             return None
         highest = self._trees * self._window * (2 ** (self._height + 1) - 1)
-        scores: Floats = 1 - _mass(paths, self._closed_mass, SMALL_SHARE * self._window) / highest
+        scores: Floats = 1 - self.masses(paths) / highest
         return scores
+
+    def masses(self, paths: Paths) -> Ints:
+        """Return, of each person, the mass of the nodes they pass, each level counting twice the one above."""
+        masses: Ints = _mass(paths, self._closed_mass, SMALL_SHARE * self._window)
+        return masses
 
     def learn(self, paths: Paths) -> None:
         """Take in people's paths, in order; each full window becomes the one that is scored against."""
@@ -115,7 +120,6 @@ def _walk(levels: Any, feature: Any, threshold: Any, first_node: Any, paths: Any
 
 @njit(cache=True)
 def _mass(paths: Any, mass: Any, small: float) -> Any:
-    """Return, of each person, the mass of the nodes they pass, each level counting twice the one above."""
     totals = np.zeros(paths.shape[1], dtype=np.int64)
     for person in range(paths.shape[1]):
         for tree in range(paths.shape[2]):

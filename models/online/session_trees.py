@@ -75,6 +75,13 @@ class SessionTrees:
         self._learn(hours, paths, scores)
         return surprises
 
+    def prepare(self) -> None:
+        """Compile, or load, what the first scored hours would otherwise wait for; nothing is learnt."""
+        self._forest.masses(self._forest.paths(np.zeros((1, _N))))
+        calibration = Calibration(1, 1, 1)
+        calibration.learn([""], np.zeros(1))
+        calibration.p_values([""], np.zeros(1))
+
     def _excess(self, hours: Hours) -> Floats:
         """Return (people, SESSION): how far each count is above expected, in spreads of the person's hours, 0 below.
 
@@ -91,7 +98,7 @@ class SessionTrees:
     def _surprises(self, hours: Hours, excess: Floats, scores: Floats) -> list[Surprise]:
         p_values = self._calibration.p_values(hours.roles, scores)
         found = np.nonzero(p_values <= self.settings.p_max)[0].tolist()
-        return [Surprise(hours.actors[i], float(p_values[i]), self._weighed(hours, i, excess[i])) for i in found]
+        return [Surprise(hours.names[i], float(p_values[i]), self._weighed(hours, i, excess[i])) for i in found]
 
     def _weighed(self, hours: Hours, i: int, excess: Floats) -> tuple[Weighed, ...]:
         """Return the features furthest above expected, the furthest first: one, and more that are a spread above."""

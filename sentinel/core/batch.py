@@ -138,3 +138,12 @@ class Assessment:
     p_value: Floats
     detectors: dict[int, tuple[str, ...]] = field(default_factory=dict)
     weighed: dict[int, dict[str, float | str]] = field(default_factory=dict)
+
+    def take(self, indices: Sequence[int]) -> Assessment:
+        """Return what was concluded of the events at `indices`, in that order."""
+        return Assessment(
+            explained_by=[self.explained_by[at] for at in indices],
+            p_value=self.p_value[np.asarray(indices, dtype=np.int64)],
+            detectors={new: self.detectors[at] for new, at in enumerate(indices) if at in self.detectors},
+            weighed={new: self.weighed[at] for new, at in enumerate(indices) if at in self.weighed},
+        )

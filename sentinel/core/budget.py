@@ -52,7 +52,7 @@ class Budget:
         warm = hour - self.started >= WARM_UP_HOURS
         self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR), GRAVE if week_used else FLOOR)
 
-    def admits(self, score: float) -> bool:
-        """Whether a story of that score is raised now."""
-        flooded = self.per_day > 0 and len(self.raised) >= FLOOD_WEEKS * 7 * self.per_day
+    def admits(self, score: float, raised: int) -> bool:
+        """Whether a story of that score is raised now, after `raised` others of its shard in this hour."""
+        flooded = self.per_day > 0 and len(self.raised) + raised >= FLOOD_WEEKS * 7 * self.per_day
         return score >= (max(self.threshold, GRAVE) if flooded else self.threshold)

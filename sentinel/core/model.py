@@ -24,7 +24,7 @@ class Weighed:
 class Surprise:
     """How unusual an hour of one person was. `p_value` in (0, 1], calibrated; the features weigh most first."""
 
-    actor: int
+    actor: str
     p_value: float
     weighed: tuple[Weighed, ...]
 
@@ -33,9 +33,8 @@ class Surprise:
 class Hours:
     """The hours of people that ended together: parallel columns, sorted by the people's names."""
 
-    actors: Sequence[int]
-    roles: Sequence[str]
     names: Sequence[str]
+    roles: Sequence[str]
     vectors: NDArray[np.float32]  # (people, SESSION)
     learnable: NDArray[np.bool_]  # False where an alert is open: misuse must not become usual
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sentinel.core.event import Action, EventRow
-from sentinel.core.facts.closing import MEMORY_DAYS, PERSON_WEIGHT_DAYS, TAIL, Baselines, expected, tail
+from sentinel.core.facts.baselines import MEMORY_DAYS, PERSON_WEIGHT_DAYS, TAIL, Baselines, expected, tail
 from sentinel.core.facts.declare import RATES
 from tests.builders import (
     DAY_US,
@@ -145,7 +145,7 @@ def test_the_time_of_receipt_changes_nothing() -> None:
     rows = days_of([5, 7, 6])
     plain = seen_by([], rows)
     pipeline, seen = a_pipeline([], extra=[]), Seen()
-    pipeline.detectors = [a_probe(seen.facts)]
+    pipeline.shard.detectors = [a_probe(seen.facts)]
     for start in range(0, len(rows), 17):
         batch = a_batch(rows[start : start + 17])
         batch.received_at = batch.occurred_at + 365 * DAY_US

@@ -198,7 +198,8 @@ def test_two_tenants_give_one_event_two_ids() -> None:
 def test_the_state_does_not_grow_with_what_the_same_people_do() -> None:
     """Ten times the events of the same people on the same patients: the state is as large as after the first times."""
     hospital = a_hospital(3, days=5)
-    pipeline = a_pipeline(per_day=2, duplicates=Duplicates(keys_max=1 << 10))
+    pipeline = a_pipeline(per_day=2)
+    pipeline.shard.duplicates = Duplicates(keys_max=1 << 10)
     pipeline.know(hospital.context)
     sizes = []
     for week in range(14):

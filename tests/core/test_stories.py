@@ -265,9 +265,7 @@ class Startled:
         """Take an hour in; be surprised by hours of a single event."""
         self.hours.append(hours)
         weighed = (Weighed("events", 1.0, 20.0, 30.0),)
-        return [
-            Surprise(actor, 1e-9, weighed) for actor, vector in zip(hours.actors, hours.vectors, strict=True) if vector[0] == 1
-        ]
+        return [Surprise(name, 1e-9, weighed) for name, vector in zip(hours.names, hours.vectors, strict=True) if vector[0] == 1]
 
     def snapshot(self) -> dict[str, object]:
         """Return nothing: it learns nothing."""

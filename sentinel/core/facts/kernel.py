@@ -237,6 +237,27 @@ def _linked(links: LinkPool, head: int, actor: int, at: int) -> tuple[int, bool]
 
 
 @njit(cache=True)
+def _holds(positions: PositionPool, head: int, unit: int, at: int) -> bool:
+    """Whether a person, whose positions begin at `head`, works in a unit at that time."""
+    k = head
+    while k >= 0 and unit != 0:
+        if positions.unit[k] == unit and positions.start[k] <= at <= positions.end[k]:
+            return True
+        k = positions.next[k]
+    return False
+
+
+@njit(cache=True)
+def close_bursts(p: PatientTable, patients: Any, strangers: Any, hour: int) -> None:
+    """Add to each of the `patients`, all different, how many people opened their record without a reason in `hour`."""
+    for i in range(len(patients)):
+        patient = patients[i]
+        quiet = hour - p.burst_hour[patient]
+        p.burst_closed[patient] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H) + strangers[i]
+        p.burst_hour[patient] = hour
+
+
+@njit(cache=True)
 def _turn_ring(a: ActorTable, actor: int, hour: int) -> None:
     """Empty the buckets of the hours since the person's last event."""
     gap = hour - a.ring_hour[actor]
@@ -265,8 +286,8 @@ def _newly_used(kept: Any, value: int) -> bool:
 
 
 @njit(cache=True)
-def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows_care: bool) -> None:
-    """Write the facts of events `start`..`stop` and move the state past them.
+def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool) -> None:
+    """Write the facts of the events at `rows`, in that order, and move the state past them.
 
     `facts` is (facts, events) float32, NaN where missing. `knows_care`: any stay or link is on file.
     """
@@ -275,7 +296,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
     stays, links, positions, units = t.stays, t.links, t.positions, t.units
     amounts = np.zeros(_M, np.float32)
     mine = np.zeros(UNITS_MAX, np.int64)
-    for i in range(start, stop):
+    for i in rows:
         at = c.occurred_at[i]
         hour = at // HOUR_US
         actor = c.actor[i]
@@ -433,8 +454,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             own = coworker == actor
             facts[F_OWN, i] = np.float32(own)
             if coworker != 0 and not own:
-                same_unit = a.unit[coworker] != 0 and a.unit[coworker] == a.unit[actor]
-                facts[F_COWORKER, i] = 2.0 if same_unit else 1.0
+                facts[F_COWORKER, i] = 2.0 if _holds(positions, a.position_head[coworker], a.unit[actor], at) else 1.0
             else:
                 facts[F_COWORKER, i] = 0.0
             household = a.address[actor] != 0 and a.address[actor] == p.address[patient] and not own
@@ -480,19 +500,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, start: int, stop: int, knows
             if unexplained and (stranger == 0 or stranger <= at - DAY_US):
                 t.pairs.unexplained_at[pair] = at
                 amounts[_M_UNEXPLAINED] = 1.0
-                known = p.burst_hour[patient]
-                if hour > known:
-                    p.burst_closed[patient] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (
-                        (hour - known) / BURST_HALF_LIFE_H
-                    )
-                    p.burst_open[patient] = 0.0
-                    p.burst_hour[patient] = hour
                 p.burst_open[patient] += 1.0
-            quiet = hour - p.burst_hour[patient]
-            if quiet <= 0:
-                facts[F_BURST, i] = p.burst_closed[patient]
-            else:
-                facts[F_BURST, i] = (p.burst_closed[patient] + p.burst_open[patient]) * 0.5 ** (quiet / BURST_HALF_LIFE_H)
+            quiet = t.clock.hour[0] - p.burst_hour[patient]
+            facts[F_BURST, i] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H)
 
             t.pairs.last_open[pair] = max(last, at)
             if _IS_ACT[action] and succeeded:

@@ -7,15 +7,18 @@ each role looks like, and what chance exceeds once in 10,000 days. Counts have c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sentinel.core.arrays import grow
+from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.facts.declare import METRICS, RATES
-from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, Clock, RoleTable
+from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, RoleTable
 
 TAIL: Final = 1e-4
 DECAY_A_DAY: Final = 0.98  # roles forget half in five weeks
@@ -35,27 +38,85 @@ RATE_PRIOR: Final = dict.fromkeys(RATES, 0.005) | {
 }
 RATE_PRIOR_VISITS: Final = 2_000.0
 RATE_FLOOR: Final = 1e-5
-
 MEAN_MIN: Final = 1e-3
 SUMMED_UP_TO: Final = 1_000.0  # a day, expected: beyond it the law is inverted rather than summed up
 
 Floats = NDArray[np.float64]
 
 
+class RoleSums(NamedTuple):
+    """What active days add up to, a row a role. `days`, `sums` and `squares` leave out people with an alert."""
+
+    days: Floats  # of people at work
+    sums: Floats  # (roles, METRICS)
+    squares: Floats  # (roles, METRICS)
+    counts: Floats  # (roles, METRICS, COUNT_BINS) days that hold as much, alerts or not: a matter of fact
+    visits: Floats  # record openings, once a day and patient
+    unexplained: Floats  # of them without an ordinary reason
+    hours: Floats  # (roles, HOUR_BINS) events
+
+
+def role_sums(rows: int) -> RoleSums:
+    """Return empty sums."""
+    m = len(METRICS)
+    shapes: tuple[tuple[int, ...], ...] = ((), (m,), (m,), (m, COUNT_BINS), (), (), (HOUR_BINS,))
+    return RoleSums(*(np.zeros((rows, *shape)) for shape in shapes))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day that ended, of some of the people: a row of `sums` for each of `roles`, which are told by name."""
+
+    roles: list[str]
+    sums: RoleSums
+
+
+def end_day(actors: ActorTable, n_actors: int, roles: RoleTable, names: list[str], left_out: NDArray[np.int64]) -> Day:
+    """Learn each person's day that ends, return what it adds up to by role, and begin the next.
+
+    People `left_out` have an alert: misuse must not become usual.
+    """
+    role, days = actors.role[:n_actors], actors.day_total[:n_actors].astype(np.float64)
+    at_work: NDArray[np.bool_] = np.any(days, axis=1)
+    sums = role_sums(len(names))
+    _count_days(sums.counts, role[at_work], days[at_work])
+    at_work[left_out[left_out < n_actors]] = False
+    _learn_people(actors, np.nonzero(at_work)[0], days[at_work])
+    np.add.at(sums.days, role[at_work], 1.0)
+    np.add.at(sums.sums, role[at_work], days[at_work])
+    np.add.at(sums.squares, role[at_work], days[at_work] ** 2)
+    opened = (roles.open_visits, roles.open_unexplained, roles.open_hours)
+    for total, of_day in zip((sums.visits, sums.unexplained, sums.hours), opened, strict=True):
+        total[:] = of_day[: len(names)]
+        of_day[:] = 0.0
+    actors.day_total[:n_actors] = 0.0
+    return Day(names, sums)
+
+
+def _count_days(counts: Floats, role: NDArray[np.int64], days: Floats) -> None:
+    large = 16 + 8 * np.log2(np.maximum(days, 16.0) / 16)
+    bins = np.where(days < 16, days, np.minimum(large, COUNT_BINS - 1)).astype(np.int64)
+    np.add.at(counts, (role[:, None], np.arange(len(METRICS))[None, :], bins), 1.0)
+
+
+def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: Floats) -> None:
+    actors.usual_days[who] = np.minimum(actors.usual_days[who] + 1.0, MEMORY_DAYS)
+    actors.usual_mean[who] += (days.astype(np.float32) - actors.usual_mean[who]) / actors.usual_days[who][:, None]
+
+
 @dataclass(slots=True)
 class Baselines:
-    """Sums over closed periods: they add up over partitions, whatever the order."""
+    """What the closed hours and days of everybody add up to, by role, and what follows from it.
 
+    `codes` numbers the roles; all arrays but `traits` have a row a role.
+    """
+
+    codes: Codes = field(default_factory=Codes)
     visits: float = 0.0
-    house_share: float = SHARE_PRIOR  # of record openings without an ordinary reason, all roles together
     traits: Floats = field(default_factory=lambda: np.zeros(len(RATES)))
-    role_days: Floats = field(default_factory=lambda: np.zeros(32))
-    role_sum: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
-    role_square: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS))))
-    role_visits: Floats = field(default_factory=lambda: np.zeros(32))
-    role_unexplained: Floats = field(default_factory=lambda: np.zeros(32))
-    role_counts: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS), COUNT_BINS)))
-    role_hours: Floats = field(default_factory=lambda: np.zeros((32, HOUR_BINS)))
+    sums: RoleSums = field(default_factory=lambda: role_sums(32))
+    house_share: float = SHARE_PRIOR  # of record openings without an ordinary reason, all roles together
+    exceed: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS), COUNT_BINS)))
 
     def rates(self) -> dict[str, float]:
         """Return, of each trait, the share of ordinary record openings that have it, in (0, 1]."""
@@ -63,82 +124,45 @@ class Baselines:
         shares = (self.traits + prior) / (self.visits + RATE_PRIOR_VISITS)
         return dict(zip(RATES, np.maximum(shares, RATE_FLOOR).tolist(), strict=True))
 
-    def close_hour(self, clock: Clock) -> None:
-        """Add the hour that ended."""
-        self.visits += float(clock.visits[0])
-        self.traits += clock.traits
-        clock.visits[0] = 0.0
-        clock.traits[:] = 0.0
+    def close_hour(self, visits: float, traits: Floats) -> None:
+        """Add an hour that ended."""
+        self.visits += visits
+        self.traits += traits
 
-    def close_day(self, actors: ActorTable, roles: RoleTable, n_actors: int, left_out: NDArray[np.int64]) -> None:
-        """Add the day that ended, but for the people `left_out` (with an alert): misuse must not become usual."""
-        self._make_room(len(roles.share))
+    def close_day(self, days: Sequence[Day]) -> None:
+        """Add a day that ended, told in parts."""
         self._forget()
-        days = actors.day_total[:n_actors]
-        active: NDArray[np.bool_] = np.any(days, axis=1)
-        active[left_out[left_out < n_actors]] = False
-        who = np.nonzero(active)[0]
-        self._count_days(actors.role[:n_actors], days)
-        self._learn_people(actors, who, days[who])
-        self._learn_roles(roles, actors.role[who], days[who].astype(np.float64))
-        self._publish(actors, roles, n_actors)
-        actors.day_total[:n_actors] = 0.0
-
-    def _count_days(self, role: NDArray[np.int64], days: NDArray[Any]) -> None:
-        """Count all active days, alerts or not: how often a role has as much is a matter of fact."""
-        who = np.nonzero(np.any(days, axis=1))[0]
-        counts = days[who].astype(np.float64)
-        large = 16 + 8 * np.log2(np.maximum(counts, 16.0) / 16)
-        bins = np.where(counts < 16, counts, np.minimum(large, COUNT_BINS - 1)).astype(np.int64)
-        np.add.at(self.role_counts, (role[who][:, None], np.arange(len(METRICS))[None, :], bins), 1.0)
+        for day in days:
+            where = self.codes.encode(day.roles)
+            self.sums = grow(self.sums, len(self.codes) + 1, {})  # the last is nobody's
+            for total, part in zip(self.sums, day.sums, strict=True):
+                total[where] += part
+        visits, unexplained = float(self.sums.visits.sum()), float(self.sums.unexplained.sum())
+        self.house_share = (unexplained + SHARE_PRIOR * SHARE_PRIOR_VISITS) / (visits + SHARE_PRIOR_VISITS)
+        self.exceed = exceedance(self.sums.counts)
 
     def _forget(self) -> None:
         self.visits *= DECAY_A_DAY
-        for sums in (
-            self.traits,
-            self.role_days,
-            self.role_sum,
-            self.role_square,
-            self.role_visits,
-            self.role_unexplained,
-            self.role_counts,
-            self.role_hours,
-        ):
+        for sums in (self.traits, *self.sums):
             np.multiply(sums, DECAY_A_DAY, out=sums)
 
-    @staticmethod
-    def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: NDArray[Any]) -> None:
-        actors.usual_days[who] = np.minimum(actors.usual_days[who] + 1.0, MEMORY_DAYS)
-        actors.usual_mean[who] += (days - actors.usual_mean[who]) / actors.usual_days[who][:, None]
+    def publish(self, roles: RoleTable, names: Sequence[str]) -> None:
+        """Write what is usual of the roles called `names` into the first rows of `roles`."""
+        n, of = len(names), self._of(names)
+        events = of.hours.sum(axis=1)
+        roles.share[:n] = (of.unexplained + self.house_share * SHARE_PRIOR_VISITS) / (of.visits + SHARE_PRIOR_VISITS)
+        roles.events[:n] = events
+        roles.hour_share[:n] = of.hours / np.maximum(events, 1.0)[:, None]
+        roles.exceed[:n] = self.exceed[self._rows(names)]
 
-    def _learn_roles(self, roles: RoleTable, role: NDArray[np.int64], days: Floats) -> None:
-        np.add.at(self.role_days, role, 1.0)
-        np.add.at(self.role_sum, role, days)
-        np.add.at(self.role_square, role, days * days)
-        n = len(roles.share)
-        self.role_visits[:n] += roles.open_visits
-        self.role_unexplained[:n] += roles.open_unexplained
-        self.role_hours[:n] += roles.open_hours
-        for open_sums in (roles.open_visits, roles.open_unexplained, roles.open_hours):
-            open_sums[:] = 0.0
-
-    def _publish(self, actors: ActorTable, roles: RoleTable, n_actors: int) -> None:
-        n = len(roles.share)
-        visits, unexplained = float(self.role_visits.sum()), float(self.role_unexplained.sum())
-        self.house_share = house = (unexplained + SHARE_PRIOR * SHARE_PRIOR_VISITS) / (visits + SHARE_PRIOR_VISITS)
-        roles.share[:] = (self.role_unexplained[:n] + house * SHARE_PRIOR_VISITS) / (self.role_visits[:n] + SHARE_PRIOR_VISITS)
-        events = self.role_hours[:n].sum(axis=1)
-        roles.events[:] = events
-        roles.hour_share[:] = self.role_hours[:n] / np.maximum(events, 1.0)[:, None]
-        roles.exceed[:] = exceedance(self.role_counts[:n])
-        self._publish_limits(actors, n_actors)
-
-    def _publish_limits(self, actors: ActorTable, n_actors: int) -> None:
+    def publish_limits(self, actors: ActorTable, n_actors: int, names: Sequence[str]) -> None:
+        """Write what a day of each of the first `n_actors` people is expected to hold, and what chance exceeds."""
         role = actors.role[:n_actors]
-        days = self.role_days[role][:, None]
+        by_role = self._of(names)
+        days = by_role.days[role][:, None]
         known = (days[:, 0] >= ROLE_DAYS_MIN) & (actors.last_seen[:n_actors] > 0)  # codes run ahead of the pass
-        mean = self.role_sum[role] / np.maximum(days, 1.0)
-        variance = self.role_square[role] / np.maximum(days, 1.0) - mean * mean
+        mean = by_role.sums[role] / np.maximum(days, 1.0)
+        variance = by_role.squares[role] / np.maximum(days, 1.0) - mean * mean
         shape = np.clip(mean * mean / np.maximum(variance - mean, 1e-9), SHAPE_MIN, SHAPE_MAX)
         own = expected(actors.usual_mean[:n_actors], actors.usual_days[:n_actors][:, None], mean)
         actors.peers_mean[:n_actors] = np.where(known[:, None], mean, np.nan)
@@ -147,13 +171,13 @@ class Baselines:
         write_limits(limit, shape, np.maximum(own, MEAN_MIN))
         actors.limit[:n_actors] = limit
 
-    def _make_room(self, n_roles: int) -> None:
-        for name in ("role_days", "role_sum", "role_square", "role_visits", "role_unexplained", "role_counts", "role_hours"):
-            sums = getattr(self, name)
-            if len(sums) < n_roles:
-                larger = np.zeros((n_roles, *sums.shape[1:]))
-                larger[: len(sums)] = sums
-                setattr(self, name, larger)
+    def _rows(self, names: Sequence[str]) -> list[int]:
+        """Return the row of each role; one that nobody has had yet has the last, which is empty."""
+        return [-1 if code == NOBODY and name else code for name, code in zip(names, map(self.codes.find, names), strict=True)]
+
+    def _of(self, names: Sequence[str]) -> RoleSums:
+        where = self._rows(names)
+        return RoleSums(*(sums[where] for sums in self.sums))
 
 
 def write_limits(limit: Floats, shape: Floats, mean: Floats) -> None:

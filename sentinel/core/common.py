@@ -1,0 +1,82 @@
+"""What is usual among all people of one tenant: moved by nothing but the closings of hours, by all shards alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from sentinel.core.budget import Budget
+from sentinel.core.closing import Closing, together
+from sentinel.core.codes import Codes
+from sentinel.core.facts.baselines import Baselines, RoleSums
+from sentinel.core.facts.declare import METRICS, RATES, SESSION
+from sentinel.core.model import Model, Surprise
+from sentinel.core.snapshot import SnapshotError, Snapshots
+
+
+@dataclass(slots=True)
+class Common:
+    """Baselines, model and budget. Each worker has its own, and after the same closings all are the same.
+
+    `surprises`: what the model found in the hour that closed last, by the people's names.
+    """
+
+    model: Model | None = None
+    per_day: float = 0.0
+    hour: int = 0
+    baselines: Baselines = field(default_factory=Baselines)
+    budget: Budget = field(init=False)
+    surprises: dict[str, Surprise] = field(default_factory=dict)
+    rates: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.per_day)
+        self.rates = self.baselines.rates()
+
+    def close(self, hour: int, closings: Sequence[Closing]) -> None:
+        """Close the hours before `hour`, given what each shard adds: learn what is usual, set the budget's threshold."""
+        before, self.hour = self.hour, hour
+        if before == 0:
+            self.budget.started = hour
+            return
+        for closing in closings:
+            self.baselines.close_hour(closing.visits, closing.traits)
+        self._learn(closings)
+        if days := [closing.day for closing in closings if closing.day]:
+            self.baselines.close_day(days)
+        self.rates = self.baselines.rates()
+        self._follow_budget(before, closings)
+
+    def _learn(self, closings: Sequence[Closing]) -> None:
+        hours = together(closings)
+        found = self.model.close_hour(hours) if self.model is not None and hours.names else []
+        self.surprises = {surprise.actor: surprise for surprise in found}
+
+    def _follow_budget(self, hour: int, closings: Sequence[Closing]) -> None:
+        self.budget.ended.extend(sorted(ended for closing in closings for ended in closing.ended))
+        self.budget.raised.extend(sorted(raised for closing in closings for raised in closing.raised))
+        self.budget.close_hour(hour, [score for closing in closings for score in closing.open_scores.tolist()])
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes: restored, it goes on as if it had never stopped."""
+        model = None if self.model is None else self.model.snapshot()
+        return _SNAPSHOTS.pack({"hour": self.hour, "baselines": self.baselines, "budget": self.budget, "model": model})
+
+    def restore(self, snapshot: bytes) -> None:
+        """Become the one whose `snapshot` it is; the settings decide the budget, not the state.
+
+        Raises:
+            SnapshotError: damaged, or made by another version of the code, or with another model.
+        """
+        state: dict[str, Any] = _SNAPSHOTS.unpack(snapshot)
+        if (self.model is None) != (state["model"] is None):
+            raise SnapshotError("made with another model")
+        self.hour, self.baselines = state["hour"], state["baselines"]
+        self.budget = replace(state["budget"], per_day=self.per_day)
+        self.rates = self.baselines.rates()
+        if self.model is not None:
+            self.model.restore(state["model"])
+
+
+_SNAPSHOTS: Final = Snapshots((Codes, Baselines, RoleSums, Budget), columns=(*METRICS, *RATES, *SESSION))

@@ -1,0 +1,506 @@
+"""One shard: some of the people of one tenant, all that is kept of each, and what is concluded of what they do.
+
+Pure and deterministic: the same events in the same order, and the same closings, give the same alerts, however batches
+are cut and people are divided among shards. What hangs on other people's doings is read from closed hours alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.core.alert import Alert, Usual
+from sentinel.core.arrays import grow
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, Assessment, EventBatch
+from sentinel.core.book import ContextBook, Person, Pool
+from sentinel.core.closing import Closing, strangers
+from sentinel.core.codes import NOBODY, Codes
+from sentinel.core.common import Common
+from sentinel.core.context import FOREVER, ContextRecord
+from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
+from sentinel.core.duplicates import Duplicates
+from sentinel.core.event import Action, ActorType, Destination
+from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode
+from sentinel.core.facts import state as tables
+from sentinel.core.facts.baselines import end_day
+from sentinel.core.facts.declare import FACTS, INDEX, METRICS, RATES, SESSION
+from sentinel.core.facts.kernel import DAY_US, HOUR_US, Columns, Tables, close_bursts, hour_end, ordered_pass, rehash
+from sentinel.core.facts.state import Clock, PairTable, RoleTable
+from sentinel.core.model import Hours, Surprise
+from sentinel.core.snapshot import SnapshotError, Snapshots
+from sentinel.core.story import EventRef, Stories, Story
+from sentinel.core.surprise import surprise_in_words
+
+SENSITIVE: Final = frozenset(
+    {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
+)
+EMERGENCY: Final = frozenset({"BTG", "EMER"})  # v3-ActReason break the glass; Swiss emergency access
+REFS_KEPT: Final = 64  # notable events kept a person, as evidence
+REFS_DAYS: Final = 3
+PAIR_MEMORY_US: Final = 100 * DAY_US
+MODEL_WEIGHT: Final = 0.7
+_SERVICE: Final = ACTOR_TYPES.index(ActorType.SERVICE)
+_BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
+_OUTWARD: Final = [DESTINATIONS.index(Destination.LINK), DESTINATIONS.index(Destination.REMOVABLE)]
+_ACTS: Final = frozenset({ACTIONS.index(Action.CREATE), ACTIONS.index(Action.UPDATE)})
+_KINDS: Final = {kind: 1 << i for i, kind in enumerate(Evidence)}
+
+
+@dataclass(slots=True)
+class Processed:
+    """What became of a micro-batch: the events kept (duplicates dropped), what was concluded, alerts new or changed."""
+
+    kept: EventBatch
+    assessment: Assessment
+    alerts: list[Alert]
+
+
+@dataclass(slots=True)
+class Work:
+    """A micro-batch on its way: its columns, the facts written so far, which events were seen for the first time."""
+
+    batch: EventBatch
+    columns: Columns
+    facts: NDArray[np.float32]
+    assessment: Assessment
+    fresh: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def hour(self, i: int) -> int:
+        """Return the event hour (since 1970 UTC) of an event."""
+        return int(self.columns.occurred_at[i]) // HOUR_US
+
+    def end_of_hour(self, start: int, hour: int) -> int:
+        """Return the index of the first event at or after `start` that opens a later hour than `hour`."""
+        return int(hour_end(self.columns.occurred_at, start, hour))
+
+
+@dataclass(slots=True)
+class Watched:
+    """A hit whose finding waits: what the person does until then may explain it."""
+
+    due: int  # hour
+    detector: str
+    facts: Facts
+    actor: int
+    event: EventRef
+
+
+@dataclass(slots=True)
+class Shard:
+    """Context in through `know`, micro-batches through `take`, `assess` and `finish`, hours ended by `closing` and `close`.
+
+    Whoever drives it ends an hour before it hands in an event of a later one.
+    """
+
+    tenant: str
+    detectors: Sequence[Detector]
+    common: Common
+    timezone: str = "Europe/Paris"
+    book: ContextBook = field(default_factory=ContextBook)
+    roles: RoleTable = field(default_factory=tables.roles)
+    pairs: PairTable = field(default_factory=tables.pairs)
+    clock: Clock = field(default_factory=tables.clock)
+    pairs_used: int = 0
+    duplicates: Duplicates = field(default_factory=Duplicates)
+    refs: dict[int, deque[EventRef]] = field(default_factory=dict)
+    watched: deque[Watched] = field(default_factory=deque)
+    stories: Stories = field(init=False)
+    closed: int = 0  # the hour that is closing, or closed last
+    ended: list[tuple[int, float]] = field(default_factory=list)  # hour and score of stories since the last closing
+    raised: list[int] = field(default_factory=list)  # hours of alerts since the last closing
+    _zone: ZoneInfo = field(init=False)
+    _changed: dict[str, Story] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stories = Stories(self.tenant)
+        self._zone = ZoneInfo(self.timezone)
+
+    @property
+    def hour(self) -> int:
+        """The open hour, since 1970 UTC; 0: none yet."""
+        return int(self.clock.hour[0])
+
+    def know(self, records: Iterable[ContextRecord]) -> None:
+        """Take context in: it holds for the events that follow."""
+        self.book.apply(records)
+
+    def take(self, batch: EventBatch) -> Work:
+        """Take a micro-batch of this tenant's events, in their order, to be assessed piece by piece."""
+        n = len(batch)
+        assessment = Assessment(explained_by=[], p_value=np.full(n, np.nan, dtype=np.float32))
+        facts = np.full((len(FACTS), n), np.nan, dtype=np.float32)
+        return Work(batch, self._columns(batch), facts, assessment, np.zeros(n, dtype=np.bool_))
+
+    def assess(self, work: Work, start: int, stop: int) -> None:
+        """Assess the events `start`..`stop` of it: of the open hour, or late."""
+        fresh = work.fresh[start:stop] = self.duplicates.first_seen(work.batch.key[start:stop])
+        rows = start + np.nonzero(fresh)[0]
+        ordered_pass(work.columns, self._tables(), work.facts, rows, self.book.knows_care)
+        self._detect(work, rows)
+
+    def finish(self, work: Work) -> Processed:
+        """Return what became of a micro-batch that was assessed to its end."""
+        codes = np.nan_to_num(work.facts[INDEX["explained"]]).astype(np.int64).tolist()
+        work.assessment.explained_by = [NAME_OF[code] for code in codes]
+        if work.fresh.all():
+            return Processed(work.batch, work.assessment, self.changed())
+        kept = np.nonzero(work.fresh)[0].tolist()
+        return Processed(work.batch.take(kept), work.assessment.take(kept), self.changed())
+
+    def changed(self) -> list[Alert]:
+        """Return the alerts that are new or changed since they were last asked for."""
+        changed, self._changed = self._changed, {}
+        return [self._alert(story) for story in changed.values()]
+
+    def closing(self, hour: int) -> Closing:
+        """End the hours before `hour`, and return what this shard adds to their closing."""
+        self.closed, self.clock.hour[0] = self.hour, hour
+        if self.closed == 0:
+            self.clock.started[0] = hour * HOUR_US
+        else:
+            self._judge_watched(hour)
+        names = [self.book.role_codes.name(code) for code in range(len(self.book.role_codes))]
+        suspects = {story.actor for story in self.stories.open.values() if story.raised}
+        left_out = np.array(sorted(suspects), dtype=np.int64)
+        new_day = hour // 24 > self.closed // 24 > 0
+        patients, counts = self._end_bursts()
+        visits, traits = float(self.clock.visits[0]), self.clock.traits.copy()
+        self.clock.visits[0] = self.clock.traits[:] = 0.0
+        closing = Closing(
+            visits=visits,
+            traits=traits,
+            patients=patients,
+            strangers=counts,
+            hours=self._end_sessions(suspects),
+            open_scores=np.array([story.score for story in self.stories.open.values()]),
+            ended=self.ended,
+            raised=self.raised,
+            day=end_day(self.book.actors, len(self.book.actor_codes), self.roles, names, left_out) if new_day else None,
+        )
+        self.ended, self.raised = [], []
+        return closing
+
+    def close(self, closings: Sequence[Closing]) -> None:
+        """Take in what the closings of all shards, this one's among them, add up to; `common` has closed them before."""
+        before, hour = self.closed, self.hour
+        for name, surprise in self.common.surprises.items():
+            self._surprised(name, surprise, before)
+        self._burst(strangers(closings), before)
+        if hour // 24 > before // 24 > 0:
+            self._begin_day(hour)
+        if hour // (24 * 7) > before // (24 * 7) > 0:
+            self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
+        for story in self.stories.expire(hour):
+            self._ended(story)
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes: restored, with its `common`, it goes on as if it had never stopped.
+
+        Between micro-batches, and once `changed` was asked for: alerts on their way are no state.
+        """
+        state = {name: getattr(self, name) for name in _STATE}
+        return _SNAPSHOTS.pack({"tenant": self.tenant, "detectors": self._names(), **state})
+
+    def restore(self, snapshot: bytes) -> None:
+        """Become the shard whose `snapshot` it is.
+
+        Raises:
+            SnapshotError: damaged, made by another version of the code, with other detectors, or for another tenant.
+        """
+        state = _SNAPSHOTS.unpack(snapshot)
+        if state["tenant"] != self.tenant:
+            raise SnapshotError("of another tenant")
+        if state["detectors"] != self._names():
+            raise SnapshotError("made with other detectors")
+        for name in _STATE:
+            setattr(self, name, state[name])
+
+    def _names(self) -> list[str]:
+        return [detector.name for detector in self.detectors]
+
+    def _columns(self, batch: EventBatch) -> Columns:
+        """Turn names into codes, and let every code have its row."""
+        book = self.book
+        occurred_at = _plausible(batch)
+        devices = [
+            (address or device) if service else (device or address)
+            for service, device, address in zip(
+                (batch.actor_type == _SERVICE).tolist(), batch.device, batch.client_address, strict=True
+            )
+        ]
+        emergency = np.fromiter((purpose in EMERGENCY for purpose in batch.purpose), np.bool_, len(batch))
+        columns = Columns(
+            occurred_at=occurred_at,
+            hour_bin=self._hour_bins(occurred_at),
+            action=batch.action,
+            outcome=batch.outcome,
+            actor_type=batch.actor_type,
+            actor=book.actor_codes.encode(batch.actor_id),
+            role=book.role_codes.encode(batch.actor_role),
+            unit=book.unit_codes.encode(batch.actor_unit),
+            patient=book.patient_codes.encode(batch.patient_id),
+            device=book.other_codes.encode(devices),
+            application=book.other_codes.encode(batch.application),
+            site=book.other_codes.encode(batch.site),
+            records=batch.resource_count,
+            outward=np.isin(batch.destination, _OUTWARD),
+            emergency=emergency | (batch.action == _BREAK_GLASS),
+            sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
+        )
+        book.freshen()
+        self.roles = grow(self.roles, len(book.role_codes), {"share": self.common.baselines.house_share})
+        if self.pairs_used + len(batch) > len(self.pairs.key) // 2:
+            self._make_room_for_pairs(len(batch))
+        self.pairs_used += len(batch)
+        return columns
+
+    def _hour_bins(self, occurred_at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return each event's hour of the week in the site's time zone: 0..23 on working days, 24..47 else."""
+        hours, where = np.unique(occurred_at // HOUR_US, return_inverse=True)
+        local = [datetime.fromtimestamp(hour * 3600, UTC).astimezone(self._zone) for hour in hours.tolist()]
+        bins = np.array([moment.hour + (24 if moment.weekday() >= 5 else 0) for moment in local], dtype=np.int64)
+        return bins[where]
+
+    def _make_room_for_pairs(self, n: int) -> None:
+        used = int(np.count_nonzero(self.pairs.key))
+        self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
+
+    def _rebuild_pairs(self, slots: int, oldest: int) -> None:
+        """Move the pairs last open at or after `oldest` (µs) into a table of `slots`."""
+        rebuilt = tables.pairs(slots)
+        self.pairs_used = rehash(self.pairs, rebuilt, oldest)
+        self.pairs = rebuilt
+
+    def _tables(self) -> Tables:
+        book = self.book
+        return Tables(
+            book.actors,
+            book.patients,
+            book.units,
+            book.stays.rows,
+            book.links.rows,
+            book.positions.rows,
+            self.pairs,
+            self.roles,
+            self.clock,
+            book.family_share(),
+        )
+
+    def _detect(self, work: Work, rows: NDArray[np.int64]) -> None:
+        """Let each detector look at the facts of events that share an hour, and tell the stories what it found."""
+        view = self._view(work, rows)
+        hits: dict[int, list[tuple[Detector, float, Words]]] = {}
+        for detector in self.detectors:
+            where = np.nonzero(detector.match(view))[0]
+            if len(where):
+                among = view.at(where)
+                strengths = np.clip(detector.p_value(among), P_MIN, 1.0).tolist()
+                for k, (i, p_value) in enumerate(zip(where.tolist(), strengths, strict=True)):
+                    hits.setdefault(i, []).append((detector, p_value, detector.say(among, k)))
+        for i, kinds in self._notable(view, hits):
+            row = int(rows[i])
+            self._keep_evidence(int(work.columns.actor[row]), _ref(work, row, kinds))
+            if i in hits:
+                self._tell(work, row, view.at(np.array([i])), hits[i])
+
+    def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
+        """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
+        start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+        batch, columns = work.batch, work.columns
+        view = Facts(
+            work.facts[:, start:stop],
+            batch.action[start:stop],
+            batch.actor_type[start:stop],
+            batch.destination[start:stop],
+            columns.emergency[start:stop],
+            np.fromiter(map(bool, batch.reason[start:stop]), np.bool_, stop - start),
+            columns.patient[start:stop] != NOBODY,
+            self.common.rates,
+        )
+        return view if stop - start == len(rows) else view.at(rows - start)
+
+    @staticmethod
+    def _notable(view: Facts, hits: dict[int, Any]) -> list[tuple[int, int]]:
+        """Return the events worth keeping as evidence, in order, with what they show as bits."""
+        kinds = np.where(view.unexplained, _KINDS[Evidence.UNEXPLAINED], 0)
+        for kind, actions in _EVIDENCE_ACTIONS.items():
+            kinds |= np.where(view.did(*actions), _KINDS[kind], 0)
+        return [(i, int(kinds[i])) for i in sorted({*np.nonzero(kinds)[0].tolist(), *hits})]
+
+    def _keep_evidence(self, actor: int, ref: EventRef) -> None:
+        """Keep, of each person, the last notable events: a later finding may be about them."""
+        refs = self.refs.get(actor)
+        if refs is None:
+            refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
+        refs.append(ref)
+
+    def _tell(self, work: Work, row: int, facts: Facts, hits: list[tuple[Detector, float, Words]]) -> None:
+        """Add the findings on one event to the person's story, or to what is watched."""
+        event = _ref(work, row, 0)
+        actor = int(work.columns.actor[row])
+        unexplained = bool(facts.unexplained[0])
+        at_once = [hit for hit in hits if not hit[0].after_hours]
+        if at_once:
+            work.assessment.p_value[row] = min(p for _, p, _ in at_once)
+            work.assessment.detectors[row] = tuple(detector.name for detector, _, _ in at_once)
+            work.assessment.weighed[row] = {d.name: w.observed for d, _, w in at_once if w.observed is not None}
+        for detector, p_value, words in hits:
+            if detector.after_hours:
+                self.watched.append(Watched(self.hour + detector.after_hours, detector.name, facts, actor, event))
+            else:
+                self._found(actor, event, _finding(detector, p_value, words, unexplained))
+        story = self.stories.open.get(actor)
+        if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
+            self._changed[story.id] = story
+
+    def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
+        story, ended = self.stories.of(actor, event)
+        if ended is not None:
+            self._ended(ended)
+        bit = _KINDS[finding.evidence] if finding.evidence is not Evidence.NONE else 0
+        since = event.occurred_at - DAY_US
+        others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
+        story.add(finding, event, others)
+        if not story.raised and self.common.budget.admits(story.score, len(self.raised)):
+            story.raised = True
+            self.raised.append(self.hour)
+        if story.raised:
+            self._changed[story.id] = story
+
+    def _ended(self, story: Story) -> None:
+        self.ended.append((self.hour, story.score))
+
+    def _judge_watched(self, hour: int) -> None:
+        """Make the findings whose time has come, unless the person wrote in the record meanwhile."""
+        due = [watched for watched in self.watched if watched.due <= hour]
+        self.watched = deque(watched for watched in self.watched if watched.due > hour)
+        for watched in due:
+            if self._acted_since(watched.actor, watched.event):
+                continue
+            detector = next(d for d in self.detectors if d.name == watched.detector)
+            unexplained = bool(watched.facts.unexplained[0])
+            p_value = float(np.clip(detector.p_value(watched.facts)[0], P_MIN, 1.0))
+            self._found(watched.actor, watched.event, _finding(detector, p_value, detector.say(watched.facts, 0), unexplained))
+
+    def _acted_since(self, actor: int, event: EventRef) -> bool:
+        where = np.nonzero(self.pairs.key == ((actor << 32) | event.patient))[0] if event.patient else ()
+        return any(int(self.pairs.last_act[i]) >= event.occurred_at for i in where)
+
+    def _end_bursts(self) -> tuple[list[str], NDArray[np.float64]]:
+        """Return whose records were opened without an ordinary reason in the hour, and by how many; begin the next."""
+        opened = self.book.patients.burst_open
+        who = np.nonzero(opened)[0]
+        counts = opened[who].astype(np.float64)
+        opened[who] = 0.0
+        return [self.book.patient_codes.name(patient) for patient in who.tolist()], counts
+
+    def _burst(self, found: dict[str, float], hour: int) -> None:
+        patients = self.book.patient_codes.encode(found)
+        self.book.make_room()
+        close_bursts(self.book.patients, patients, np.fromiter(found.values(), np.float64, len(found)), hour)
+
+    def _end_sessions(self, suspects: set[int]) -> Hours:
+        """Return people's hour that ends, and begin the next."""
+        book = self.book
+        sessions = book.actors.session[: len(book.actor_codes)]
+        who = np.nonzero(sessions[:, 0])[0].tolist()
+        hours = Hours(
+            names=[book.actor_codes.name(actor) for actor in who],
+            roles=[book.role_codes.name(int(book.actors.role[actor])) for actor in who],
+            vectors=sessions[who].copy(),
+            learnable=np.array([actor not in suspects for actor in who], dtype=np.bool_),
+        )
+        sessions[who] = 0.0
+        return hours
+
+    def _begin_day(self, hour: int) -> None:
+        """Take over what is usual now, and forget the evidence of people at rest."""
+        book, baselines = self.book, self.common.baselines
+        names = [book.role_codes.name(code) for code in range(len(book.role_codes))]
+        baselines.publish(self.roles, names)
+        baselines.publish_limits(book.actors, len(book.actor_codes), names)
+        oldest = (hour - 24 * REFS_DAYS) * HOUR_US
+        self.refs = {actor: refs for actor, refs in self.refs.items() if refs[-1].occurred_at >= oldest}
+
+    def _surprised(self, name: str, surprise: Surprise, hour: int) -> None:
+        """Turn an hour of one's own people that the model finds unusual into a finding, on its last notable event."""
+        actor = self.book.actor_codes.find(name)
+        refs = [ref for ref in self.refs.get(actor, ()) if ref.occurred_at // HOUR_US == hour]
+        if not refs or self.common.model is None:  # another shard's, or nothing in it that one could show
+            return
+        strength = -MODEL_WEIGHT * float(np.log10(max(surprise.p_value, P_MIN)))
+        model = self.common.model.name
+        finding = Finding(model, model, Scope.ACTOR, strength, surprise.p_value, surprise_in_words(surprise))
+        self._found(actor, refs[-1], finding)
+
+    def _alert(self, story: Story) -> Alert:
+        names = {ref.patient: self.book.patient_codes.name(ref.patient) for ref in story.events.values()}
+        tried = TRIED if self.book.knows_care else ()
+        return story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
+
+
+_STATE: Final = (
+    "book",
+    "roles",
+    "pairs",
+    "clock",
+    "pairs_used",
+    "duplicates",
+    "refs",
+    "watched",
+    "stories",
+    "closed",
+    "ended",
+    "raised",
+)
+_SNAPSHOTS: Final = Snapshots(
+    (
+        *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
+        *(Facts, Finding, Words, Usual, Scope, Evidence),
+        *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
+        *(tables.PairTable, tables.RoleTable, tables.Clock),
+    ),
+    columns=(*_STATE, *INDEX, *METRICS, *RATES, *SESSION, *map(str, ACTIONS), *map(str, ExplanationCode), *tables.layout()),
+)
+_EVIDENCE_ACTIONS: Final = {
+    Evidence.EXPORTED: (Action.EXPORT, Action.PRINT, Action.SHARE),
+    Evidence.DELETED: (Action.DELETE,),
+    Evidence.SEARCHES: (Action.SEARCH,),
+    Evidence.EMERGENCIES: (Action.BREAK_GLASS,),
+    Evidence.LOGINS: (Action.LOGIN_FAILED,),
+}
+
+
+def _plausible(batch: EventBatch) -> NDArray[np.int64]:
+    """Return when events occurred, at most a day after they were received: one wrong clock must not move all others' time."""
+    latest = np.where(batch.received_at > 0, batch.received_at + DAY_US, FOREVER)
+    return np.minimum(batch.occurred_at, latest)
+
+
+def _finding(detector: Detector, p_value: float, words: Words, unexplained: bool) -> Finding:
+    strength = -detector.weight * float(np.log10(max(p_value, P_MIN)))
+    return Finding(
+        detector.name,
+        detector.group or detector.name,
+        detector.scope,
+        strength,
+        float(f"{p_value:.3g}"),
+        words,
+        detector.evidence,
+        unexplained,
+    )
+
+
+def _ref(work: Work, row: int, kinds: int) -> EventRef:
+    batch, columns = work.batch, work.columns
+    return EventRef(int(columns.occurred_at[row]), batch.id[row], batch.key[row].hex(), int(columns.patient[row]), kinds)
