@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,6 @@ from sentinel.core.context import (
     CareLink,
     ContextRecord,
     Identity,
-    LinkKind,
     PatientAlias,
     PatientRecord,
     Position,
@@ -44,31 +44,61 @@ from sentinel.core.facts.state import (
 
 WHOLE_HOUSE_SHARE: Final = 0.4  # of the people at work: a unit that wide says nothing of who cares for whom
 WHOLE_HOUSE_PEOPLE: Final = 20
+SETTLED_EVERY: Final = 10_000  # records: what may wait to be written into the arrays
 _NUMBER: Final = re.compile(r"(\d{1,15})\D*$")
+_EXPLAINS: Final = {kind: int(code) for kind, code in LINK_EXPLAINS.items()}
 
 
 @dataclass(slots=True)
 class Pool:
-    """A linked list per owner inside arrays; entries are replaced by the id of what they came from."""
+    """A linked list per owner inside arrays; entries are replaced by the id of what they came from.
+
+    New entries wait until `settle` writes them all at once: an array takes a thousand values in the time of a few.
+    """
 
     rows: Any
     used: int = 0
     by_id: dict[str, list[int]] = field(default_factory=dict)
     owner: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
     free: list[int] = field(default_factory=list)  # rows that were withdrawn
+    waiting: dict[int, tuple[int, ...]] = field(default_factory=dict, init=False)  # by row: the owner, then the columns
 
-    def insert(self, id_: str, head: NDArray[np.int64], owner: int, values: tuple[int, ...]) -> None:
-        """Put an entry in front of the owner's list."""
-        row = self.free.pop() if self.free else self.used
-        self.used = max(self.used, row + 1)
+    def insert(self, id_: str, entry: tuple[int, ...]) -> None:
+        """Take an entry, its owner first; it stands in front of the owner's list once it is settled."""
+        if self.free:
+            row = self.free.pop()
+        else:
+            row = self.used
+            self.used = row + 1
+        self.waiting[row] = entry
+        if id_ in self.by_id:
+            self.by_id[id_].append(row)
+        elif id_:
+            self.by_id[id_] = [row]
+
+    def settle(self, head: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Put the entries that wait in front of their owners' lists, in the order they came; return their rows, at least one."""
+        count = len(self.waiting)
         self.rows = grow(self.rows, self.used, {"next": -1})
         self.owner = grown(self.owner, self.used, 0)
-        for column, value in zip(self.rows, (*values, head[owner]), strict=True):
-            column[row] = value
-        self.owner[row] = owner
-        head[owner] = row
-        if id_:
-            self.by_id.setdefault(id_, []).append(row)
+        rows = np.fromiter(self.waiting, np.int64, count)
+        told = np.fromiter(chain.from_iterable(self.waiting.values()), np.int64, count * len(self.rows))
+        owners, *columns = told.reshape(count, len(self.rows)).T
+        self.owner[rows] = owners
+        for column, values in zip(self.rows, columns, strict=False):  # all but `next`
+            column[rows] = values
+        self._link(rows, owners, head)
+        self.waiting.clear()
+        return rows
+
+    def _link(self, rows: NDArray[np.int64], owners: NDArray[np.int64], head: NDArray[np.int64]) -> None:
+        """Let each row lead to the one before it of its owner, the first to what the list began with."""
+        order = np.argsort(owners, kind="stable")
+        rows, owners = rows[order], owners[order]
+        changes = np.append(owners[1:] != owners[:-1], True)  # the last row of each owner
+        firsts = np.roll(changes, 1)
+        self.rows.next[rows] = np.where(firsts, head[owners], np.roll(rows, 1))
+        head[owners[changes]] = rows[changes]
 
     def hand_over(self, head: NDArray[np.int64], old: int, new: int) -> None:
         """Put the entries of `old` in front of those of `new`."""
@@ -80,11 +110,11 @@ class Pool:
 
     def withdraw(self, id_: str, head: NDArray[np.int64]) -> set[int]:
         """Take out the entries that came from `id_`; return whose they were."""
-        rows = self.by_id.pop(id_, [])
-        for row in rows:
-            self._unlink(row, head)
+        rows = self.by_id.pop(id_, None)
+        if rows is None:
+            return set()
         self.free += rows
-        return {int(self.owner[row]) for row in rows}
+        return {self._take_out(row, head) for row in rows}
 
     def entries(self, row: int) -> Iterator[int]:
         """Yield the rows of a list from `row`, its head, on."""
@@ -92,14 +122,18 @@ class Pool:
             yield row
             row = int(self.rows.next[row])
 
-    def _unlink(self, row: int, head: NDArray[np.int64]) -> None:
+    def _take_out(self, row: int, head: NDArray[np.int64]) -> int:
+        """Take an entry out of its owner's list, or of those that wait; return the owner."""
+        if row in self.waiting:
+            return self.waiting.pop(row)[0]
         owner = int(self.owner[row])
         after = int(self.rows.next[row])
         if head[owner] == row:
             head[owner] = after
-            return
-        before = next(r for r in self.entries(int(head[owner])) if self.rows.next[r] == row)
-        self.rows.next[before] = after
+        else:
+            before = next(r for r in self.entries(int(head[owner])) if self.rows.next[r] == row)
+            self.rows.next[before] = after
+        return owner
 
 
 class Person(NamedTuple):
@@ -111,7 +145,7 @@ class Person(NamedTuple):
 
 @dataclass(slots=True)
 class ContextBook:
-    """Who works where and who is in whose care. `revision` grows with each change."""
+    """Who works where and who is in whose care."""
 
     actor_codes: Codes = field(default_factory=Codes)
     patient_codes: Codes = field(default_factory=Codes)
@@ -148,8 +182,13 @@ class ContextBook:
             Unit: self._unit,
             Withdrawn: self._withdraw,
         }
-        for record in records:
-            take[type(record)](record)
+        try:
+            for count, record in enumerate(records, 1):
+                take[type(record)](record)
+                if count % SETTLED_EVERY == 0:
+                    self._settle()
+        finally:
+            self._settle()
         self.stale = True
 
     @property
@@ -195,9 +234,27 @@ class ContextBook:
             wide = people >= WHOLE_HOUSE_PEOPLE and len(who) > WHOLE_HOUSE_SHARE * people
             self.units.whole_house[unit] = int(wide or unit == NOBODY)
 
+    def _settle(self) -> None:
+        """Write what waits into the arrays, and what it says of employment and care."""
+        self.make_room()
+        actors, patients = self.actors, self.patients
+        if self.positions.waiting:
+            held = self.positions.settle(actors.position_head)
+            positions, holders = self.positions.rows, self.positions.owner[held]
+            np.minimum.at(actors.employed_from, holders, positions.start[held])
+            np.maximum.at(actors.employed_until, holders, positions.end[held])
+        if self.stays.waiting:
+            came = self.stays.settle(patients.stay_head)
+            np.maximum.at(patients.care_until, self.stays.owner[came], self.stays.rows.end[came])
+        if self.links.waiting:
+            tied = self.links.settle(patients.link_head)
+            tied = tied[self.links.rows.explanation[tied] != ExplanationCode.GENERAL_PRACTITIONER]
+            np.maximum.at(patients.care_until, self.links.owner[tied], self.links.rows.end[tied])
+
     def _staff_member(self, record: StaffMember) -> None:
         actor = self.actor_codes.own(record.actor_id)
-        self.make_room()
+        if actor >= len(self.actors.role):
+            self.make_room()
         self.declared_actors.add(actor)
         self._alias(self.actor_codes, self.declared_actors, (*record.aliases, record.rpps), actor)
         self.actors.inactive[actor] = int(not record.active)
@@ -207,37 +264,27 @@ class ContextBook:
 
     def _patient(self, record: PatientRecord) -> None:
         patient = self.patient_codes.own(record.patient_id)
-        self.make_room()
+        if patient >= len(self.patients.number):
+            self.make_room()
         self.declared_patients.add(patient)
         self._alias(self.patient_codes, self.declared_patients, record.aliases, patient)
-        self.patients.flags[patient] = sum(FLAG_BITS[flag] for flag in record.flags)
+        self.patients.flags[patient] = sum([FLAG_BITS[flag] for flag in record.flags])
         self.patients.deceased_at[patient] = record.deceased_at
         self._describe(record.identity, self.patients, patient)
         self._recognise(record.identity, actor=NOBODY, patient=patient)
 
     def _position(self, record: Position) -> None:
         actor, unit = self.actor_codes.code(record.actor_id), self.unit_codes.code(record.unit)
-        self.make_room()
         role = self.role_codes.code(record.role)
-        values = (unit, role, int(role_class(record.role)), record.start, record.end)
-        self.positions.insert(record.id, self.actors.position_head, actor, values)
-        since, until = self.actors.employed_from, self.actors.employed_until
-        since[actor] = min(since[actor], record.start)
-        until[actor] = max(until[actor], record.end)
+        self.positions.insert(record.id, (actor, unit, role, int(role_class(record.role)), record.start, record.end))
 
     def _stay(self, record: Stay) -> None:
         patient, unit = self.patient_codes.code(record.patient_id), self.unit_codes.code(record.unit)
-        self.make_room()
-        self.stays.insert(record.id, self.patients.stay_head, patient, (unit, record.start, record.end, int(record.planned)))
-        self._in_care(patient, record.end)
+        self.stays.insert(record.id, (patient, unit, record.start, record.end, record.planned))
 
     def _care_link(self, record: CareLink) -> None:
         patient, actor = self.patient_codes.code(record.patient_id), self.actor_codes.code(record.actor_id)
-        self.make_room()
-        values = (actor, record.start, record.end, int(LINK_EXPLAINS[record.kind]))
-        self.links.insert(record.id, self.patients.link_head, patient, values)
-        if record.kind is not LinkKind.GENERAL_PRACTITIONER:
-            self._in_care(patient, record.end)
+        self.links.insert(record.id, (patient, actor, record.start, record.end, _EXPLAINS[record.kind]))
 
     def _unit(self, record: Unit) -> None:
         unit, parent = self.unit_codes.code(record.unit), self.unit_codes.code(record.part_of)
@@ -247,12 +294,20 @@ class ContextBook:
         self._alias(self.unit_codes, self.declared_units, record.aliases, unit)
 
     def _withdraw(self, record: Withdrawn) -> None:
-        kind, _, name = record.id.rpartition("/")
-        if kind == "Patient":  # told anew by what follows, or merged into the patient whose alias it becomes
-            self.declared_patients.discard(self.patient_codes.find(name))
-        self._reckon_employment(self.positions.withdraw(record.id, self.actors.position_head))
-        patients = self.stays.withdraw(record.id, self.patients.stay_head)
-        for patient in patients | self.links.withdraw(record.id, self.patients.link_head):
+        id_ = record.id
+        if id_.startswith("Patient/"):  # told anew by what follows, or merged into the patient whose alias it becomes
+            kind, _, name = id_.rpartition("/")
+            if kind == "Patient":
+                self.declared_patients.discard(self.patient_codes.find(name))
+        if id_ in self.stays.by_id or id_ in self.links.by_id or id_ in self.positions.by_id:
+            self.make_room()
+            self._take_back(id_)
+
+    def _take_back(self, id_: str) -> None:
+        """Take out what came from `id_`; what stands, or waits to be settled, says until when people work and are cared for."""
+        self._reckon_employment(self.positions.withdraw(id_, self.actors.position_head))
+        patients = self.stays.withdraw(id_, self.patients.stay_head)
+        for patient in patients | self.links.withdraw(id_, self.patients.link_head):
             self.patients.care_until[patient] = max(self._ends_of_care(patient), default=EVER)
 
     def _ends_of_care(self, patient: int) -> Iterator[int]:
@@ -264,12 +319,10 @@ class ContextBook:
 
     def _actor_alias(self, record: ActorAlias) -> None:
         actor = self.actor_codes.code(record.actor_id)
-        self.make_room()
         self._alias(self.actor_codes, self.declared_actors, (record.alias,), actor)
 
     def _patient_alias(self, record: PatientAlias) -> None:
         patient = self.patient_codes.code(record.patient_id)
-        self.make_room()
         self._alias(self.patient_codes, self.declared_patients, (record.alias,), patient)
 
     def _reckon_employment(self, actors: set[int]) -> None:
@@ -294,6 +347,7 @@ class ContextBook:
 
     def _hand_over(self, codes: Codes, old: int, new: int) -> None:
         """Give what was told of one code to another."""
+        self._settle()
         if codes is self.actor_codes:
             self.positions.hand_over(self.actors.position_head, old, new)
             self.links.rows.actor[self.links.rows.actor == old] = new
@@ -307,15 +361,16 @@ class ContextBook:
             self._in_care(new, int(self.patients.care_until[old]))
 
     def _describe(self, identity: Identity, table: ActorTable | PatientTable, code: int) -> None:
-        family = self.trait_codes.code(f"f:{identity.family}") if identity.family else NOBODY
-        self.family_count = grown(self.family_count, len(self.trait_codes) + 2, 0.0)
+        family = self._trait("f", identity.family)
+        address, street = self._trait("a", identity.address), self._trait("s", identity.street)
+        self.family_count = grown(self.family_count, len(self.trait_codes), 0.0)
         if table.family[code] != family:
             self.family_count[table.family[code]] -= 1.0
             self.family_count[family] += 1.0
-        table.family[code] = family
-        table.address[code] = self.trait_codes.code(f"a:{identity.address}") if identity.address else NOBODY
-        table.street[code] = self.trait_codes.code(f"s:{identity.street}") if identity.street else NOBODY
-        self.family_count = grown(self.family_count, len(self.trait_codes), 0.0)
+        table.family[code], table.address[code], table.street[code] = family, address, street
+
+    def _trait(self, kind: str, trait: str) -> int:
+        return self.trait_codes.code(f"{kind}:{trait}") if trait else NOBODY
 
     def _forget_identity(self, key: str, actor: int, patient: int) -> None:
         """A corrected identity is no longer the one told before."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -23,18 +25,21 @@ _MAYBE_NOBODYS: Final = (
     fhir.DocumentReference,
     fhir.Composition,
 )
+_UNTOLD: Final = (EVER, FOREVER)
 _MINUTE: Final = 60_000_000
 _POSITIVE_INT_MAX: Final = 2**31 - 1
 
 Window = tuple[int, int]
+Named = TypeVar("Named")
 
 
 class Care(msgspec.Struct, frozen=True, gc=False):
-    """Ties one patient to the people and units that a resource refers to."""
+    """Ties one patient to the people and units that a resource refers to, and adds what this gives to `told`."""
 
     at: Scope
     patient: str
     kind: LinkKind
+    told: list[ContextRecord]
 
     def tie(
         self,
@@ -44,16 +49,17 @@ class Care(msgspec.Struct, frozen=True, gc=False):
         *,
         planned: bool = False,
         default: str = "Practitioner",
-    ) -> Iterator[ContextRecord]:
-        """Yield a link with a person, a stay with a unit, nothing for a relative, a group or the patient."""
+    ) -> None:
+        """Add a link with a person, a stay with a unit, nothing for a relative, a group or the patient."""
         target = self.at.target(reference, pointer, default)
         if target is None:
             return
+        kind, id_ = target
         start, end = window
-        if target.kind in STAFF_KINDS:
-            yield CareLink(self.at.name, self.patient, target.id, self.kind, start, end)
-        elif target.kind in UNIT_KINDS:
-            yield Stay(self.at.name, self.patient, target.id, start, end, planned)
+        if kind in STAFF_KINDS:
+            self.told.append(CareLink(self.at.name, self.patient, id_, self.kind, start, end))
+        elif kind in UNIT_KINDS:
+            self.told.append(Stay(self.at.name, self.patient, id_, start, end, planned))
 
 
 def patients(at: Scope, pointer: str, about: fhir.References) -> list[str]:
@@ -62,31 +68,35 @@ def patients(at: Scope, pointer: str, about: fhir.References) -> list[str]:
     Raises:
         RejectedError: it does not say whom it is about.
     """
-    found = [at.target(one, f"{pointer}{end}", "Patient") for end, one in each(about)]
-    told = [target for target in found if target]
-    if not told:
+    if isinstance(about, fhir.Reference):
+        found = [at.target(about, pointer, "Patient")]
+    else:
+        found = [at.target(one, pointer + end, "Patient") for end, one in each(about)]
+    if not any(found):
         raise RejectedError(RejectionCode.MISSING_FIELD, pointer, "no patient is told")
-    return [target.id for target in told if target.kind == "Patient"]
+    return [target.id for target in found if target and target.kind == "Patient"]
 
 
-def encounter(resource: fhir.Encounter, at: Scope) -> Iterator[ContextRecord]:
-    """Yield a stay for each unit of a stay or visit, a link for each person who takes part."""
+def encounter(resource: fhir.Encounter, at: Scope) -> list[ContextRecord]:
+    """Return a stay for each unit of a stay or visit, a link for each person who takes part."""
     window = _encounter_window(resource, at)
     planned = resource.status == "planned"
+    told: list[ContextRecord] = []
     for patient in patients(at, "/subject", resource.subject):
-        care = Care(at, patient, LinkKind.ENCOUNTER)
-        yield from care.tie(resource.service_provider, "/serviceProvider", window, planned=planned, default="Organization")
+        care = Care(at, patient, LinkKind.ENCOUNTER, told)
+        care.tie(resource.service_provider, "/serviceProvider", window, planned=planned, default="Organization")
         for end, service in each(resource.service_type):
-            yield from care.tie(service, f"/serviceType{end}", window, planned=planned, default="HealthcareService")
+            care.tie(service, f"/serviceType{end}", window, planned=planned, default="HealthcareService")
         for index, place in enumerate(resource.location or ()):
-            yield from _place(care, place, f"/location/{index}", window, planned=planned)
-        yield from _participants(care, resource.participant, window, planned=planned)
+            _place(care, place, f"/location/{index}", window, planned=planned)
+        _participants(care, resource.participant, window, planned=planned)
+    return told
 
 
-def _place(care: Care, place: fhir.EncounterLocation, pointer: str, window: Window, *, planned: bool) -> Iterator[ContextRecord]:
+def _place(care: Care, place: fhir.EncounterLocation, pointer: str, window: Window, *, planned: bool) -> None:
     own = _within(care.at.period(place.period, f"{pointer}/period"), window)
     planned = planned or place.status in ("planned", "reserved")
-    yield from care.tie(place.location, f"{pointer}/location", own, planned=planned, default="Location")
+    care.tie(place.location, f"{pointer}/location", own, planned=planned, default="Location")
 
 
 def _encounter_window(resource: fhir.Encounter, at: Scope) -> Window:
@@ -123,13 +133,15 @@ def _participants(
     window: Window,
     *,
     planned: bool = False,
-) -> Iterator[ContextRecord]:
+) -> None:
+    whole = _within(_UNTOLD, window)
     for index, one in enumerate(participants or ()):
         pointer = f"/participant/{index}"
         field, who = _participant(one)
-        own = care.at.period(one.period or one.coverage_period, f"{pointer}/period")
+        period = one.period or one.coverage_period
+        own = _within(care.at.period(period, f"{pointer}/period"), window) if period else whole
         if one.status != "declined":
-            yield from care.tie(who, f"{pointer}/{field}", _within(own, window), planned=planned)
+            care.tie(who, f"{pointer}/{field}", own, planned=planned)
 
 
 def _participant(one: fhir.Participant) -> tuple[str, fhir.Reference | None]:
@@ -138,16 +150,17 @@ def _participant(one: fhir.Participant) -> tuple[str, fhir.Reference | None]:
     return ("actor", one.actor) if one.actor else ("member", one.member)
 
 
-def appointment(resource: fhir.Appointment, at: Scope) -> Iterator[ContextRecord]:
-    """Yield, for each patient who takes part, a link with each person and a planned stay in each unit."""
+def appointment(resource: fhir.Appointment, at: Scope) -> list[ContextRecord]:
+    """Return, for each patient who takes part, a link with each person and a planned stay in each unit."""
+    told: list[ContextRecord] = []
     window = _appointment_window(resource, at)
     if window is None:
-        return
+        return told
     targets = [at.target(resource.subject, "/subject", "Patient")]
     targets += [at.target(one.actor, f"/participant/{index}/actor") for index, one in enumerate(resource.participant or ())]
     for patient in dict.fromkeys(target.id for target in targets if target and target.kind == "Patient"):
-        care = Care(at, patient, LinkKind.APPOINTMENT)
-        yield from _participants(care, resource.participant, window, planned=True)
+        _participants(Care(at, patient, LinkKind.APPOINTMENT, told), resource.participant, window, planned=True)
+    return told
 
 
 def _appointment_window(resource: fhir.Appointment, at: Scope) -> Window | None:
@@ -170,49 +183,50 @@ def _duration(resource: fhir.Appointment) -> int:
     return minutes * _MINUTE
 
 
-def care_team(resource: fhir.CareTeam, at: Scope) -> Iterator[ContextRecord]:
-    """Yield a link for each person of the team, a stay for each unit of it."""
+def care_team(resource: fhir.CareTeam, at: Scope) -> list[ContextRecord]:
+    """Return a link for each person of the team, a stay for each unit of it."""
+    told: list[ContextRecord] = []
     if resource.status == "proposed":
-        return  # drafted, and nobody takes part yet
+        return told  # drafted, and nobody takes part yet
     window = at.period(resource.period, "/period")
     window = at.closed(window) if resource.status in _OVER else window
     for patient in patients(at, "/subject", resource.subject):
-        yield from _participants(Care(at, patient, LinkKind.CARE_TEAM), resource.participant, window)
+        _participants(Care(at, patient, LinkKind.CARE_TEAM, told), resource.participant, window)
+    return told
 
 
-def episode_of_care(resource: fhir.EpisodeOfCare, at: Scope) -> Iterator[ContextRecord]:
-    """Yield a stay with the organisation in charge, a link with the care manager."""
+def episode_of_care(resource: fhir.EpisodeOfCare, at: Scope) -> list[ContextRecord]:
+    """Return a stay with the organisation in charge, a link with the care manager."""
     window = at.period(resource.period, "/period")
     window = at.closed(window) if resource.status in _OVER else window
     planned = resource.status in ("planned", "waitlist")
+    told: list[ContextRecord] = []
     if planned and window[0] == EVER:
-        return  # to come, and nobody knows when
+        return told  # to come, and nobody knows when
     unit = resource.managing_organization
     for patient in patients(at, "/patient", resource.patient):
-        care = Care(at, patient, LinkKind.CARE_TEAM)
-        yield from care.tie(unit, "/managingOrganization", window, planned=planned, default="Organization")
-        yield from care.tie(resource.care_manager, "/careManager", window)
+        care = Care(at, patient, LinkKind.CARE_TEAM, told)
+        care.tie(unit, "/managingOrganization", window, planned=planned, default="Organization")
+        care.tie(resource.care_manager, "/careManager", window)
+    return told
 
 
-def act(resource: fhir.Act, at: Scope) -> Iterator[ContextRecord]:
-    """Yield links with those who asked for an act, did it or were asked to, stays with the units that do it."""
-    ties = list(_ties(resource))
-    if not ties or (isinstance(resource, _MAYBE_NOBODYS) and not resource.subject):
-        return  # nobody is named, or it is about no patient
+def act(resource: fhir.Act, at: Scope) -> list[ContextRecord]:
+    """Return links with those who asked for an act, did it or were asked to, stays with the units that do it."""
+    told: list[ContextRecord] = []
+    ties = _present(_TIES, _tied(resource))
+    if not ties or (not resource.subject and isinstance(resource, _MAYBE_NOBODYS)):
+        return told  # nobody is named, or it is about no patient
     window = _act_window(resource, at)
     asked = isinstance(resource, REQUESTS)
     vaccination = isinstance(resource, fhir.Immunization)
     about = ("/patient", resource.patient) if vaccination else ("/subject", resource.subject)
     for patient in patients(at, *about):
-        for reference, pointer, kind, default in ties:
-            yield from Care(at, patient, kind).tie(reference, pointer, window, planned=asked, default=default)
-
-
-def _ties(resource: fhir.Act) -> Iterator[tuple[fhir.Reference, str, LinkKind, str]]:
-    for (name, kind, default), many in zip(_TIES, _tied(resource), strict=True):
-        if many is not None:
+        for (pointer, kind, default), many in ties:
+            care = Care(at, patient, kind, told)
             for end, reference in each(many):
-                yield reference, f"/{name}{end}", kind, default
+                care.tie(reference, pointer + end, window, planned=asked, default=default)
+    return told
 
 
 def _act_window(resource: fhir.Act, at: Scope) -> Window:
@@ -220,59 +234,62 @@ def _act_window(resource: fhir.Act, at: Scope) -> Window:
 
     One moment told is a window of no length: how long an act explains is for the explanation to say.
     """
-    windows = list(_windows(resource, at))
+    windows = _windows(resource, at)
     if not windows and resource.recorded:
-        windows = [(at.start(resource.recorded, "/recorded"), at.end(resource.recorded, "/recorded"))]
+        windows = [at.moment(resource.recorded, "/recorded")]
     if not windows:
         raise RejectedError(RejectionCode.MISSING_FIELD, "", "no time of the act is told")
-    start = min(start for start, _ in windows)
-    return start, max(start, *(end for _, end in windows))
+    return windows[0] if len(windows) == 1 else (min(windows)[0], max(end for _, end in windows))
 
 
-def _windows(resource: fhir.Act, at: Scope) -> Iterator[Window]:
-    """Yield each time that is told; a period with a start alone is a moment, one without a start tells nothing."""
-    for name, text in zip(_MOMENTS, _moments(resource), strict=True):
-        if text:
-            yield at.start(text, f"/{name}"), at.end(text, f"/{name}")
-    for name, period in zip(_PERIODS, _periods(resource), strict=True):
-        if period is not None:
-            start, end = at.period(period, f"/{name}")
-            if start != EVER:
-                yield start, end if end != FOREVER else start
+def _windows(resource: fhir.Act, at: Scope) -> list[Window]:
+    """Return each time that is told; a period with a start alone is a moment, one without a start tells nothing."""
+    windows = [at.moment(text, pointer) for pointer, text in _present(_MOMENTS, _moments(resource))]
+    for pointer, period in _present(_PERIODS, _periods(resource)):
+        start, end = at.period(period, pointer)
+        if start != EVER:
+            windows.append((start, end if end != FOREVER else start))
+    return windows
 
 
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+def _present(names: Sequence[Named], values: Sequence[Any]) -> list[tuple[Named, Any]]:
+    """Return each name with its value, of those that are told: few of many, so no Python code runs for the others."""
+    return list(zip(compress(names, values), filter(None, values), strict=True))
 
 
-# What an act may say, by FHIR name: who takes part and why, and when.
+def _fields(*pointers: str) -> attrgetter[tuple[Any, ...]]:
+    """Return what reads the fields that pointers such as "/authoredOn" name."""
+    return attrgetter(*(re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", pointer[1:]) for pointer in pointers))
+
+
+# What an act may say, by pointer: who takes part and why, and when.
 _TIES: Final = (
-    ("requester", LinkKind.ORDER, "Practitioner"),
-    ("referrer", LinkKind.ORDER, "Practitioner"),
-    ("performer", LinkKind.RESULT, "Practitioner"),
-    ("recorder", LinkKind.RESULT, "Practitioner"),
-    ("author", LinkKind.RESULT, "Practitioner"),
-    ("authenticator", LinkKind.RESULT, "Practitioner"),
-    ("attester", LinkKind.RESULT, "Practitioner"),
-    ("interpreter", LinkKind.RESULT, "Practitioner"),
-    ("resultsInterpreter", LinkKind.RESULT, "Practitioner"),
-    ("location", LinkKind.RESULT, "Location"),
-    ("locationReference", LinkKind.RESULT, "Location"),
+    ("/requester", LinkKind.ORDER, "Practitioner"),
+    ("/referrer", LinkKind.ORDER, "Practitioner"),
+    ("/performer", LinkKind.RESULT, "Practitioner"),
+    ("/recorder", LinkKind.RESULT, "Practitioner"),
+    ("/author", LinkKind.RESULT, "Practitioner"),
+    ("/authenticator", LinkKind.RESULT, "Practitioner"),
+    ("/attester", LinkKind.RESULT, "Practitioner"),
+    ("/interpreter", LinkKind.RESULT, "Practitioner"),
+    ("/resultsInterpreter", LinkKind.RESULT, "Practitioner"),
+    ("/location", LinkKind.RESULT, "Location"),
+    ("/locationReference", LinkKind.RESULT, "Location"),
 )
 _MOMENTS: Final = (
-    "authoredOn",
-    "performedDateTime",
-    "occurrenceDateTime",
-    "occurenceDateTime",
-    "effectiveDateTime",
-    "effectiveInstant",
-    "started",
-    "whenPrepared",
-    "whenHandedOver",
-    "date",
-    "issued",
+    "/authoredOn",
+    "/performedDateTime",
+    "/occurrenceDateTime",
+    "/occurenceDateTime",
+    "/effectiveDateTime",
+    "/effectiveInstant",
+    "/started",
+    "/whenPrepared",
+    "/whenHandedOver",
+    "/date",
+    "/issued",
 )
-_PERIODS: Final = ("performedPeriod", "occurrencePeriod", "occurencePeriod", "effectivePeriod")
-_tied: Final = attrgetter(*(_snake(name) for name, _, _ in _TIES))
-_moments: Final = attrgetter(*map(_snake, _MOMENTS))
-_periods: Final = attrgetter(*map(_snake, _PERIODS))
+_PERIODS: Final = ("/performedPeriod", "/occurrencePeriod", "/occurencePeriod", "/effectivePeriod")
+_tied: Final = _fields(*(pointer for pointer, _, _ in _TIES))
+_moments: Final = _fields(*_MOMENTS)
+_periods: Final = _fields(*_PERIODS)

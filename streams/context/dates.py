@@ -14,6 +14,7 @@ PARIS: Final = ZoneInfo("Europe/Paris")
 LAST_YEAR: Final = 2100  # an end from here on (9999-12-31, 2999-12-31 …) is how files say "none known"
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
+_DATE_MAX: Final = 10  # characters; a time has more
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::(\d\d)(?:\.\d+)?)?([Zz]|[+-](?:0\d|1[0-4]):?[0-5]\d)?", re.ASCII)
 _MINUTE: Final = 60_000_000
 
@@ -28,11 +29,12 @@ def span(text: str, zone: ZoneInfo = PARIS) -> tuple[int, int]:
     Raises:
         ValueError: not a FHIR date, or a day that the calendar has not.
     """
-    if match := _DATE.fullmatch(text):
+    if len(text) > _DATE_MAX:
+        if match := _TIME.fullmatch(text):
+            moment = _instant(text, match, zone)
+            return moment, moment
+    elif match := _DATE.fullmatch(text):
         return _civil_span(match, zone)
-    if match := _TIME.fullmatch(text):
-        moment = _instant(text, match, zone)
-        return moment, moment
     raise ValueError("not a FHIR date")
 
 
@@ -45,15 +47,20 @@ def end_of(text: str, zone: ZoneInfo = PARIS) -> int | None:
 def is_date(text: str) -> bool:
     """Tell whether `text` is a FHIR `date`: a year, a month or a day of the calendar, no time of day."""
     try:
-        return _DATE.fullmatch(text) is not None and span(text) is not None
+        match = _DATE.fullmatch(text)
+        return match is not None and _first_day(match) is not None
     except ValueError:
         return False
 
 
 def _civil_span(match: re.Match[str], zone: ZoneInfo) -> tuple[int, int]:
-    year, month, day = (int(part or 1) for part in match.groups())
-    first = date(year, month, day)
+    first = _first_day(match)
     return _midnight(first, zone), _midnight(_after(first, match.lastindex or 1), zone)
+
+
+def _first_day(match: re.Match[str]) -> date:
+    year, month, day = match.groups("1")
+    return date(int(year), int(month), int(day))
 
 
 def _after(first: date, precision: int) -> date:
@@ -72,6 +79,7 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
 
 
 def _instant(text: str, match: re.Match[str], zone: ZoneInfo) -> int:
-    leap = match[1] == "60"  # FHIR allows a leap second: it is the start of the next minute
-    moment = datetime.fromisoformat(f"{text[:16]}:00{match[2] or ''}".upper() if leap else text.upper())
-    return microseconds(moment if match[2] else moment.replace(tzinfo=zone)) + _MINUTE * leap
+    second, offset = match.groups()
+    leap = second == "60"  # FHIR allows a leap second: it is the start of the next minute
+    moment = datetime.fromisoformat(f"{text[:16]}:00{offset or ''}".upper() if leap else text.upper())
+    return microseconds(moment if offset else moment.replace(tzinfo=zone)) + _MINUTE * leap

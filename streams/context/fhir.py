@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from operator import or_
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -49,9 +50,28 @@ _PEOPLE_AND_UNITS: Final = (
     fhir.Person,
 )
 _WITHDRAWN: Final = frozenset({"entered-in-error", "cancelled", "not-done"})
+_NEVER_ASKED: Final = frozenset({"entered-in-error"})
 _BOM: Final = b"\xef\xbb\xbf"
 _STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
 
+
+class _Reading(NamedTuple):
+    """How a resource of one type is read.
+
+    `withdrawn`: the statuses that say it never held, being a mistake or planned and not happened. A request that was
+    called off was made all the same, and whoever made it had a reason. `replaces`: what it said before is tied to its id.
+    """
+
+    kind: str
+    records: Mapper
+    withdrawn: frozenset[str]
+    replaces: bool
+
+
+_READINGS: Final = {
+    kind: _Reading(kind.__name__, mapper, _NEVER_ASKED if kind in REQUESTS else _WITHDRAWN, kind not in _PEOPLE_AND_UNITS)
+    for kind, mapper in _MAPPERS.items()
+}
 _decoder: Final[msgspec.json.Decoder[fhir.Resource]] = msgspec.json.Decoder(
     reduce(or_, (*_MAPPERS, fhir.Bundle))  # one union, told apart by resourceType
 )
@@ -78,20 +98,16 @@ def decode(resource: bytes | Mapping[str, object], zone: ZoneInfo = PARIS) -> li
     return records
 
 
-def decode_each(resource: bytes | Mapping[str, object], zone: ZoneInfo = PARIS) -> Iterator[list[ContextRecord] | RejectedError]:
-    """Yield the records of each resource: the resource itself, or each entry of a Bundle that is read.
+def decode_each(resource: bytes | Mapping[str, object], zone: ZoneInfo = PARIS) -> Iterable[list[ContextRecord] | RejectedError]:
+    """Return the records of each resource: the resource itself, or each entry of a Bundle that is read.
 
-    A resource that cannot be read yields the reason; the other entries go on.
+    A resource that cannot be read gives the reason; the other entries go on.
     """
     try:
         found = _parsed(resource)
-        if not isinstance(found, fhir.Bundle):
-            yield _replacing(found, Scope(zone=zone))
-            return
+        return _entries(found, zone) if isinstance(found, fhir.Bundle) else (_records(found, zone),)
     except RejectedError as error:
-        yield error
-        return
-    yield from _entries(found, zone)
+        return (error,)
 
 
 def told(resource: Mapping[str, object], zone: ZoneInfo = PARIS) -> list[ContextRecord]:
@@ -100,25 +116,24 @@ def told(resource: Mapping[str, object], zone: ZoneInfo = PARIS) -> list[Context
     Raises:
         RejectedError: as `decode`.
     """
-    return _records(_parsed(resource), Scope(zone=zone))
+    return _records(_parsed(resource), zone, replacing=False)
 
 
 def _entries(bundle: fhir.Bundle, zone: ZoneInfo) -> Iterator[list[ContextRecord] | RejectedError]:
     entries = list(enumerate(bundle.entry or ()))
     kinds = {entry.full_url: _kind_of(entry.resource) for _, entry in entries if entry.full_url}
-    scope = Scope(zone=zone, kinds=kinds)
     for index, entry in reversed(entries) if bundle.type == "history" else entries:
         try:
-            yield _entry(entry, scope)
+            yield _entry(entry, zone, kinds)
         except RejectedError as error:
             yield RejectedError(error.code, f"/entry/{index}/resource{error.pointer}", error.detail)
 
 
-def _entry(entry: fhir.Entry, scope: Scope) -> list[ContextRecord]:
+def _entry(entry: fhir.Entry, zone: ZoneInfo, kinds: Mapping[str, str]) -> list[ContextRecord]:
     """Return an entry's records; nothing for a type that is not read, such as an OperationOutcome."""
     if _kind_of(entry.resource) in CONTEXT_TYPES:
         known_as = parse(entry.full_url).id if entry.full_url else ""
-        return _replacing(_parsed(bytes(entry.resource)), scope, known_as)
+        return _records(_parsed(bytes(entry.resource)), zone, kinds, known_as)
     if entry.request and entry.request.method == "DELETE":
         deleted = parse(entry.request.url or "")
         return [Withdrawn(f"{deleted.kind}/{deleted.id}")] if deleted.kind in CONTEXT_TYPES else []
@@ -133,38 +148,27 @@ def _kind_of(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _replacing(resource: fhir.Resource, scope: Scope, known_as: str = "") -> list[ContextRecord]:
+def _records(
+    resource: fhir.Resource,
+    zone: ZoneInfo,
+    kinds: Mapping[str, str] = MappingProxyType({}),
+    known_as: str = "",
+    *,
+    replacing: bool = True,
+) -> list[ContextRecord]:
     """Return the records of a resource, after the withdrawal of what it said before where they are tied to its id."""
-    records = _records(resource, scope, known_as)
-    if isinstance(resource, _PEOPLE_AND_UNITS):
-        return records
-    withdrawn = Withdrawn(f"{type(resource).__name__}/{resource.id or known_as}")
-    return records if records[:1] == [withdrawn] else [withdrawn, *records]
-
-
-def _records(resource: fhir.Resource, scope: Scope, known_as: str = "") -> list[ContextRecord]:
     own = resource.id or known_as
     if not own:
         raise RejectedError(RejectionCode.MISSING_FIELD, "/id", "a resource is known by its id")
-    kind = type(resource)
-    name = f"{kind.__name__}/{checked_id(own, '/id')}"
-    if _is_withdrawn(resource):
-        return [Withdrawn(name)]
-    others = (known_as,) if known_as and known_as != own else ()
-    changed = resource.meta.last_updated if resource.meta else None
-    at = Scope(name, own, others, changed, resource.contained or (), scope.kinds, scope.zone)
-    return list(_MAPPERS[kind](resource, at))
-
-
-def _is_withdrawn(resource: fhir.Resource) -> bool:
-    """Tell whether a resource says that it never held: a mistake, or what was planned and did not happen.
-
-    A request that was called off was made all the same, and whoever made it had a reason.
-    """
-    status = getattr(resource, "status", None)
-    if isinstance(resource, REQUESTS):
-        return status == "entered-in-error"
-    return status in _WITHDRAWN
+    reading = _READINGS[type(resource)]
+    name = f"{reading.kind}/{checked_id(own, '/id')}"
+    is_withdrawn = getattr(resource, "status", None) in reading.withdrawn
+    records: list[ContextRecord] = [Withdrawn(name)] if is_withdrawn or (replacing and reading.replaces) else []
+    if not is_withdrawn:
+        others = (known_as,) if known_as and known_as != own else ()
+        changed = resource.meta.last_updated if resource.meta else None
+        records += reading.records(resource, Scope(name, own, others, changed, resource.contained or (), kinds, zone))
+    return records
 
 
 def _parsed(resource: bytes | Mapping[str, object]) -> fhir.Resource:

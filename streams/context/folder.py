@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 from zoneinfo import ZoneInfo
@@ -71,7 +72,7 @@ Results = Iterator[tuple[int, list[ContextRecord] | RejectedError]]
 
 
 def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PARIS) -> Iterator[ContextRecord | FileRejection]:
-    """Yield what the files of a folder tell, and what could not be read of them.
+    """Iterate over what the files of a folder tell, and what could not be read of them.
 
     A file counts when its name begins with a resource type of `ORDER` and ends in .ndjson, .json or
     .csv, alone or compressed (.gz, .zst). Types come in the order of `ORDER`, files of one type by
@@ -80,9 +81,13 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
     Raises:
         OSError: the folder or a file of it cannot be opened.
     """
+    return chain.from_iterable(_told(folder, on_progress or _silent, zone))
+
+
+def _told(folder: Path, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
     for path in files(folder):
         with path.open("rb") as raw:
-            yield from _file(path, raw, on_progress or _silent, zone)
+            yield from _file(path, raw, report, zone)
 
 
 def files(folder: Path) -> list[Path]:
@@ -111,13 +116,13 @@ def _silent(octets: int) -> None:
     """Report to nobody."""
 
 
-def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[ContextRecord | FileRejection]:
+def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
     seen = 0
     for count, (line, result) in enumerate(_results(path, raw, zone), 1):
         if isinstance(result, RejectedError):
-            yield FileRejection(path.name, line, result.code, result.pointer, result.detail)
+            yield (FileRejection(path.name, line, result.code, result.pointer, result.detail),)
         else:
-            yield from result
+            yield result
         if count % PROGRESS_EVERY == 0:
             report(raw.tell() - seen)
             seen = raw.tell()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-_LETTERS: Final = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_SPELT: Final = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 _NOT_WORD: Final = re.compile(r"[\W_]+")
 
 # Abbreviations of the French postal norm (AFNOR XP Z10-011) and the ones people write.
@@ -48,11 +48,14 @@ _WAYS: Final = (
 _NOT_A_TOWN: Final = frozenset({"cedex", "arrondissement"})
 _ORDINAL: Final = r"(?:bis|ter|quater|quinquies|[a-h])"
 _NUMBER: Final = rf"\d+ ?{_ORDINAL}?\b"
-_GLUED: Final = re.compile(rf"(?<=\d)(?={_ORDINAL}\b)")
+_GLUED: Final = re.compile(rf"(\d)(?={_ORDINAL}\b)")
 _INSIDE: Final = re.compile(  # where in the building, not which building
     r"\b(?:(?:appartement|batiment|boite|bp|chambre|cs|escalier|logement|porte) \w+|etage \d+|\d+ ?(?:e|er|eme|ere) etage)\b"
 )
-_LEADING_NUMBER: Final = re.compile(rf"^(?:{_NUMBER} )+(?=\D)")
+_INSIDE_WORDS: Final = frozenset(
+    {"appartement", "batiment", "boite", "bp", "chambre", "cs", "escalier", "logement", "porte", "etage"}
+)
+_LEADING_NUMBER: Final = re.compile(rf"(?:{_NUMBER} )+(?=\D)")
 _WAY_AFTER_NUMBER: Final = re.compile(rf"\b{_NUMBER} ((?:\w+ )?(?:{_WAYS})\b.*)")
 _ANY_WAY: Final = re.compile(rf"\b(?:{_WAYS})\b")
 _TRAILING_NUMBER: Final = re.compile(rf" {_NUMBER}$")
@@ -65,10 +68,19 @@ def fold(text: str) -> str:
     A hyphen or an apostrophe is a space: "D'Été-Léger" and "d ete leger" are the same. Folding twice
     changes nothing. Letters that are not Latin are kept.
     """
-    if text.isascii():
-        return _NOT_WORD.sub(" ", text.lower()).strip()
-    plain = _strip_marks(_strip_marks(text).casefold().translate(_LETTERS))
-    return _NOT_WORD.sub(" ", plain).strip()
+    return " ".join(text.translate(_FOLDED).split())
+
+
+class _Folded(dict[int, str]):
+    """What becomes of each character, found once: at most as many as Unicode has."""
+
+    def __missing__(self, code: int) -> str:
+        plain = _strip_marks(_strip_marks(chr(code)).casefold().translate(_SPELT))
+        self[code] = folded = _NOT_WORD.sub(" ", plain)
+        return folded
+
+
+_FOLDED: Final = _Folded()
 
 
 def _strip_marks(text: str) -> str:
@@ -82,27 +94,30 @@ def address_keys(lines: Iterable[str], postal_code: str, city: str) -> tuple[str
     The street leaves out house number, flat, floor, staircase and building. Both are empty when no
     place within a town is named: a town alone would make one household of all its people.
     """
-    place = _spell_out(" ".join(lines))
-    if not place:
+    words = _spelt_out(" ".join(lines))
+    if not words:
         return "", ""
-    street = _without_number(" ".join(_INSIDE.sub(" ", place).split()))
+    place = street = " ".join(words)
+    if not _INSIDE_WORDS.isdisjoint(words):
+        street = " ".join(_INSIDE.sub(" ", place).split())
+    street = _without_number(street)
     town = _town(postal_code, city)
     return f"{place} {town}".rstrip(), f"{street} {town}".rstrip() if street else ""
 
 
-def _spell_out(text: str) -> str:
-    return " ".join([_WORDS.get(word, word) for word in _GLUED.sub(" ", fold(text)).split()])
+def _spelt_out(text: str) -> list[str]:
+    return [_WORDS.get(word, word) for word in _GLUED.sub(r"\1 ", fold(text)).split()]
 
 
 @lru_cache(maxsize=4_096)
 def _town(postal_code: str, city: str) -> str:
     """Return postal code and town, without "Cedex 9" and "15e arrondissement": the code tells those."""
-    words = [word for word in _spell_out(city).split() if word not in _NOT_A_TOWN and not word[0].isdigit()]
+    words = [word for word in _spelt_out(city) if word not in _NOT_A_TOWN and not word[0].isdigit()]
     return " ".join([fold(postal_code), *words]).strip()
 
 
 def _without_number(place: str) -> str:
-    if match := _LEADING_NUMBER.search(place):
+    if match := _LEADING_NUMBER.match(place):
         return place[match.end() :]
     if match := _WAY_AFTER_NUMBER.search(place):
         return match[1]

@@ -13,23 +13,25 @@ from streams.context.resources import Identifier
 RPPS: Final = "https://rpps.esante.gouv.fr"  # France: 11 digits
 IDNPS: Final = "urn:oid:1.2.250.1.71.4.2.1"  # France: a digit for the register (8 RPPS, 0 ADELI), then the number
 _REGISTERS: Final = frozenset({"RPPS", "IDNPS", "ADELI"})
+_NO_REGISTER: Final[frozenset[str]] = frozenset()
 _NUMBER: Final = re.compile(r"8?([0-9]{11})")
 
 
 def aliases(identifiers: Sequence[Identifier] | None, others: Iterable[str] = (), own: str = "") -> tuple[str, ...]:
     """Return the ids that events may use instead of `own`, each once: value, "system|value", RPPS and IDNPS forms."""
-    found: dict[str, None] = {}
+    found: list[str] = []
     for identifier in identifiers or ():
         if value := (identifier.value or "").strip():
-            found.update(dict.fromkeys((value, *_forms(identifier, value))))
-    found.update(dict.fromkeys(others))
-    return tuple(alias for alias in found if alias != own and len(alias) <= TEXT_MAX and alias.isprintable() and alias)
+            found.append(value)
+            if identifier.system:
+                found.append(f"{identifier.system}|{value}")
+            if registers := _registers(identifier):
+                found += _forms(registers, value)
+    found += others
+    return tuple([alias for alias in dict.fromkeys(found) if alias != own and alias.isprintable() and 0 < len(alias) <= TEXT_MAX])
 
 
-def _forms(identifier: Identifier, value: str) -> Iterator[str]:
-    if identifier.system:
-        yield f"{identifier.system}|{value}"
-    registers = _registers(identifier)
+def _forms(registers: frozenset[str], value: str) -> Iterator[str]:
     if "IDNPS" in registers and value[:1] in "08":
         yield value[1:]
     elif "RPPS" in registers:
@@ -50,7 +52,7 @@ def rpps(identifiers: Sequence[Identifier] | None) -> str:
 
 def _registers(identifier: Identifier) -> frozenset[str]:
     """Return which French registers of professionals an identifier is of, by its system or by its type."""
-    named = _registers_named(identifier.system or "")
+    named = _registers_named(identifier.system) if identifier.system else _NO_REGISTER
     codings = identifier.type.coding if identifier.type else None
     return named.union(coding.code for coding in codings if coding.code in _REGISTERS) if codings else named
 

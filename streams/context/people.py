@@ -37,6 +37,7 @@ _FLAGS: Final = {
     (_CONFIDENTIALITY, "R"): {PatientFlag.RESTRICTED},
     (_CONFIDENTIALITY, "V"): {PatientFlag.VIP, PatientFlag.RESTRICTED},
 }
+_NO_FLAGS: Final[frozenset[PatientFlag]] = frozenset()
 _SYSTEMS: Final = {  # the same code systems under the names they had before R4
     "urn:oid:2.16.840.1.113883.5.4": "v3-ActCode",
     "urn:oid:2.16.840.1.113883.5.8": "v3-ActReason",
@@ -160,16 +161,15 @@ def person(resource: fhir.Person, at: Scope) -> Iterator[ContextRecord]:
             yield from (PatientAlias(alias, linked.id) for alias in others)
 
 
-def patient(resource: fhir.Patient, at: Scope) -> Iterator[ContextRecord]:
-    """Yield a patient and their general practitioners; of a record merged into another, its ids alone."""
-    links = list(_patient_links(resource, at))
+def patient(resource: fhir.Patient, at: Scope) -> Sequence[ContextRecord]:
+    """Return a patient and their general practitioners; of a record merged into another, its ids alone."""
+    links = list(_patient_links(resource, at)) if resource.link else []
     survivor = next((other for kind, other in links if kind == "replaced-by"), None)
     if survivor is not None:
         names = (at.id, *aliases(resource.identifier, at.also_known, at.id))
-        yield from (PatientAlias(alias, survivor) for alias in names)
-        return
+        return [PatientAlias(alias, survivor) for alias in names]
     replaced = [other for kind, other in links if kind == "replaces"]
-    yield PatientRecord(
+    told = PatientRecord(
         patient_id=at.id,
         identity=_identity(_best(resource.name, _NAME_USES), resource.birth_date, resource.address),
         aliases=aliases(resource.identifier, (*at.also_known, *replaced), at.id),
@@ -177,7 +177,7 @@ def patient(resource: fhir.Patient, at: Scope) -> Iterator[ContextRecord]:
         deceased_at=_deceased_at(resource, at),
         birth_date=_birth_date(resource.birth_date),
     )
-    yield from _general_practitioners(resource, at)
+    return (told, *_general_practitioners(resource, at)) if resource.general_practitioner else (told,)
 
 
 def _patient_links(resource: fhir.Patient, at: Scope) -> Iterator[tuple[str, str]]:
@@ -204,7 +204,9 @@ def _deceased_at(resource: fhir.Patient, at: Scope) -> int:
 
 
 def _flags(meta: fhir.Meta | None) -> frozenset[PatientFlag]:
-    labels = (meta.security or ()) if meta else ()
+    labels = meta.security if meta else None
+    if not labels:
+        return _NO_FLAGS
     return frozenset().union(*(_FLAGS.get((_system(label.system), label.code or ""), ()) for label in labels))
 
 
@@ -240,11 +242,14 @@ def _birth_date(text: str | None) -> str:
 
 def _best(items: Sequence[Used] | None, uses: tuple[str | None, ...]) -> Used | None:
     """Return the item whose use comes first in `uses`, those still valid before those that ended."""
+    if not items:
+        return None
 
     def rank(item: Used) -> tuple[bool, int]:
         return bool(item.period and item.period.end), uses.index(item.use)
 
-    return min((item for item in items or () if item.use in uses), key=rank, default=None)
+    usable = [item for item in items if item.use in uses]
+    return min(usable, key=rank) if len(usable) > 1 else next(iter(usable), None)
 
 
 def _first_given(name: fhir.HumanName) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
@@ -44,26 +44,34 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
         """Return start and end in µs; `EVER` and `FOREVER` when not told."""
         if period is None:
             return EVER, FOREVER
-        start = self.start(period.start, f"{pointer}/start")
-        end = self.end(period.end, f"{pointer}/end")
+        start = self.start(period.start, pointer, "/start")
+        end = self.end(period.end, pointer, "/end")
         if end <= start and self.start(period.end, "") < start:  # a day ends after a start within it
             raise RejectedError(RejectionCode.BAD_VALUE, f"{pointer}/end", "a period ends before it starts")
         return start, end
 
-    def start(self, text: str | None, pointer: str) -> int:
-        """Return the first moment of a date; `EVER` when not told."""
+    def start(self, text: str | None, pointer: str, field: str = "") -> int:
+        """Return the first moment of a date; `EVER` when not told. It stands at `field` of what `pointer` names."""
+        if not text:
+            return EVER
         try:
-            return span(text, self.zone)[0] if text else EVER
+            return span(text, self.zone)[0]
         except (ValueError, OverflowError):
-            raise _bad_time(pointer) from None
+            raise _bad_time(pointer + field) from None
 
-    def end(self, text: str | None, pointer: str) -> int:
+    def end(self, text: str | None, pointer: str, field: str = "") -> int:
         """Return the moment when a date is over; `FOREVER` when not told, or told by a year from 2100 on."""
+        if not text:
+            return FOREVER
         try:
-            over = end_of(text, self.zone) if text else None
+            over = end_of(text, self.zone)
         except (ValueError, OverflowError):
-            raise _bad_time(pointer) from None
+            raise _bad_time(pointer + field) from None
         return FOREVER if over is None else over
+
+    def moment(self, text: str, pointer: str) -> tuple[int, int]:
+        """Return the first moment of a date, and when it is over."""
+        return self.start(text, pointer), self.end(text, pointer)
 
     def closed(self, window: tuple[int, int]) -> tuple[int, int]:
         """Return a window known to be over: without an end it closes at `meta.lastUpdated`, else at its start."""
@@ -109,23 +117,24 @@ def _bad_time(pointer: str) -> RejectedError:
 
 
 def checked_id(text: str, pointer: str) -> str:
-    """Return `text` when it can name something in an event: 1 to 256 printable characters."""
-    if _is_id(text):
+    """Return `text` when it is an id."""
+    if is_id(text):
         return text
     raise RejectedError(RejectionCode.BAD_VALUE, pointer, "an id has 1 to 256 printable characters")
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Tell whether `text` can name something in an event: 1 to 256 printable characters."""
     return 0 < len(text) <= TEXT_MAX and text.isprintable()
 
 
-def each(references: References) -> Iterator[tuple[str, Reference]]:
-    """Yield the references of a field that holds one or many, each with its pointer's end ("" or "/0")."""
+def each(references: References) -> Sequence[tuple[str, Reference]]:
+    """Return the references of a field that holds one or many, each with its pointer's end ("" or "/0")."""
+    if not references:
+        return ()
     if isinstance(references, Reference):
-        yield "", references
-    else:
-        for index, reference in enumerate(references or ()):
-            yield f"/{index}", reference
+        return (("", references),)
+    return [(f"/{index}", reference) for index, reference in enumerate(references)]
 
 
 def _innermost(reference: Reference) -> Reference:
@@ -161,8 +170,7 @@ def _contained(resource: Mapping[str, Any]) -> Target | None:
 def _known(text: str) -> Target | None:
     """Return what an ordinary reference, type and good id, points at: the same for every field and Bundle."""
     target = parse(text)
-    ordinary = target.kind and not text.startswith("#") and _is_id(target.id)
-    return target if ordinary else None
+    return target if target.kind and not text.startswith("#") and is_id(target.id) else None
 
 
 def parse(text: str) -> Target:

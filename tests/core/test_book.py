@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentinel.core.book import ContextBook
 from sentinel.core.context import (
     EVER,
     FOREVER,
+    ActorAlias,
     CareLink,
     ContextRecord,
     Identity,
     LinkKind,
+    PatientAlias,
     Position,
     StaffMember,
     Stay,
@@ -104,6 +108,53 @@ def test_departures_and_gaps_follow_what_stands(records: list[ContextRecord]) ->
         ends = [r.end for r in of_patient if not (isinstance(r, CareLink) and r.kind is LinkKind.GENERAL_PRACTITIONER)]
         gap = max(0.0, (NOW - max(ends)) / DAY_US) if ends else math.nan
         assert seen.fact("care_gap_days")[i] == pytest.approx(gap, nan_ok=True)
+
+
+ALIASES = st.builds(ActorAlias, st.sampled_from(PEOPLE), st.just("dr-anne")) | st.builds(
+    PatientAlias, st.sampled_from(PATIENTS), st.just("p-old")
+)
+TOLD = st.lists(POSITIONS | STAYS | LINKS | ALIASES | st.builds(Withdrawn, IDS), max_size=25)
+
+
+@settings(max_examples=100)
+@given(TOLD, st.lists(st.integers(0, 25), max_size=5).map(sorted))
+def test_the_state_does_not_hang_on_how_records_are_cut(records: list[ContextRecord], cuts: list[int]) -> None:
+    """Entries wait to be written together: the lists, and who works and is cared for until when, are as if they had not."""
+    whole, cut = ContextBook(), ContextBook()
+    whole.apply(records)
+    for start, stop in pairwise([0, *cuts, len(records)]):
+        cut.apply(records[start:stop])
+    assert state_of(cut) == state_of(whole)
+
+
+def state_of(book: ContextBook) -> list[object]:
+    """Return every list of every pool, front to back, and what hangs on them."""
+    heads = [
+        (book.positions, book.actors.position_head, len(book.actor_codes)),
+        (book.stays, book.patients.stay_head, len(book.patient_codes)),
+        (book.links, book.patients.link_head, len(book.patient_codes)),
+    ]
+    lists = [
+        [[tuple(int(column[row]) for column in pool.rows) for row in pool.entries(int(head[owner]))] for owner in range(owners)]
+        for pool, head, owners in heads
+    ]
+    people, patients = len(book.actor_codes), len(book.patient_codes)
+    employed = (book.actors.employed_from[:people].tolist(), book.actors.employed_until[:people].tolist())
+    by_id = [pool.by_id for pool, _, _ in heads]
+    return [lists, employed, book.patients.care_until[:patients].tolist(), by_id]
+
+
+def test_what_came_before_a_failure_is_on_file() -> None:
+    """The source of records breaks: those before it hold, in the state and in what is asked of it."""
+
+    def broken() -> Iterator[ContextRecord]:
+        yield Stay("Encounter/1", "p", "medecine", on(-1))
+        raise OSError("the disk went away")
+
+    book = ContextBook()
+    with pytest.raises(OSError, match="went away"):
+        book.apply(broken())
+    assert len(list(book.stays.entries(int(book.patients.stay_head[book.patient_codes.find("p")])))) == 1
 
 
 def test_what_is_told_anew_replaces_what_was_told() -> None:
