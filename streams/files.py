@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import pyarrow as pa
 
@@ -28,36 +29,29 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         return
     codec = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix)
     try:
-        with pa.OSFile(path) as raw:
-            yield pa.CompressedInputStream(raw, codec) if codec else raw
+        with Path(path).open("rb", BLOCK_BYTES) as raw:
+            yield cast("IO[bytes]", io.BufferedReader(pa.CompressedInputStream(raw, codec), BLOCK_BYTES)) if codec else raw
     except OSError as error:
         raise RefusedToStartError(f"{Path(path).name}: {type(error).__name__}, not there, unreadable or cut short") from None
 
 
 def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield the records of a stream in blocks: the line (from 1) of the first, and the records, empty ones included.
+    """Yield the records of a stream in blocks: the line (from 1) of the first, and the lines as they are, empty ones included.
 
     A stream whose first line is not a whole JSON value is one document.
     """
-    line, rest, first = 1, b"", True
-    while block := stream.read(BLOCK_BYTES):
-        rest += block
-        if first and b"\n" in rest:
-            first = False
-            if _opens_a_document(rest):
-                yield 1, [rest + stream.read(DOCUMENT_BYTES_MAX)]
-                return
-        *lines, rest = rest.split(b"\n")
-        if lines:
-            yield line, lines
-            line += len(lines)
-    if rest:
-        yield line, [rest]
+    line = 1
+    while lines := stream.readlines(BLOCK_BYTES):
+        if line == 1 and _opens_a_document(lines):
+            yield 1, [b"".join((*lines, stream.read(DOCUMENT_BYTES_MAX)))]
+            return
+        yield line, lines
+        line += len(lines)
 
 
-def _opens_a_document(start: bytes) -> bool:
-    line = start.lstrip().partition(b"\n")[0].strip()
-    return (line[:1] in b"{[" and line[-1:] not in b"}]") or line in (b"{", b"[")
+def _opens_a_document(lines: Sequence[bytes]) -> bool:
+    line = next(filter(None, map(bytes.strip, lines)), b"")
+    return (line[:1] in (b"{", b"[") and line[-1:] not in (b"}", b"]")) or line in (b"{", b"[")
 
 
 def size(path: str) -> int:

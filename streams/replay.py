@@ -75,7 +75,7 @@ class Replay:
     rejected_to: TextIO
     keeper: Keeper | None = None
     on_progress: Progress = lambda _events, _bytes: None
-    keep_rows: int = 25_000
+    keep_rows: int = 50_000
     events: int = 0
     rejected: int = 0
     patient_accesses: int = 0
@@ -124,12 +124,12 @@ class Replay:
         """Yield the rows of a file in blocks; what cannot be read is reported with its line."""
         with opened(file) as stream:
             for first, lines in blocks(stream):
-                numbers = [number for number, line in enumerate(lines, first) if line and not line.isspace()]
+                numbers = [number for number, line in enumerate(lines, first) if not line.isspace()]
                 decoded = self.source.decode(lines if len(numbers) == len(lines) else [lines[n - first] for n in numbers])
                 for refused in decoded.rejections:
                     where = FileRejection(Path(file).name, numbers[refused.index], refused.code, refused.pointer, refused.detail)
                     self._report(self.source.name, where)
-                self.on_progress(len(decoded.rows), sum(map(len, lines)) + len(lines))
+                self.on_progress(len(decoded.rows), sum(map(len, lines)))
                 yield decoded.rows
 
     def _report(self, source: str, refused: FileRejection) -> None:

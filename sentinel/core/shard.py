@@ -311,7 +311,7 @@ class Shard:
             row = int(rows[i])
             self._keep_evidence(int(work.columns.actor[row]), _ref(work, row, kinds))
             if i in hits:
-                self._tell(work, row, view.at(np.array([i])), hits[i])
+                self._tell(work, row, view, i, hits[i])
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
@@ -344,11 +344,11 @@ class Shard:
             refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
         refs.append(ref)
 
-    def _tell(self, work: Work, row: int, facts: Facts, hits: list[tuple[Detector, float, Words]]) -> None:
-        """Add the findings on one event to the person's story, or to what is watched."""
+    def _tell(self, work: Work, row: int, view: Facts, i: int, hits: list[tuple[Detector, float, Words]]) -> None:
+        """Add the findings on one event, the `i`th of `view`, to the person's story, or to what is watched."""
         event = _ref(work, row, 0)
         actor = int(work.columns.actor[row])
-        unexplained = bool(facts.unexplained[0])
+        unexplained = bool(view.unexplained[i])
         at_once = [hit for hit in hits if not hit[0].after_hours]
         if at_once:
             work.assessment.p_value[row] = min(p for _, p, _ in at_once)
@@ -356,6 +356,7 @@ class Shard:
             work.assessment.weighed[row] = {d.name: w.observed for d, _, w in at_once if w.observed is not None}
         for detector, p_value, words in hits:
             if detector.after_hours:
+                facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + detector.after_hours, detector.name, facts, actor, event))
             else:
                 self._found(actor, event, _finding(detector, p_value, words, unexplained))

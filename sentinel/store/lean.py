@@ -1,4 +1,4 @@
-"""Opens the store without pandas: pyarrow imports it wherever it is, which takes a second and serves nothing here."""
+"""Uses the store without pandas: pyarrow and chDB import it wherever it is, which takes a second and serves nothing here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _NoPandas(MetaPathFinder):
 
 @contextmanager
 def without_pandas() -> Iterator[None]:
-    """Keep pyarrow from pandas, for it asks once; plug-ins may import it later."""
+    """Keep pyarrow, which asks once, and chDB, which asks at each insert, from pandas; plug-ins may import it before or after."""
     finder = _NoPandas()
     sys.meta_path.insert(0, finder)
     try:

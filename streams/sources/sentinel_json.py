@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import astuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -46,14 +47,14 @@ ActorTypeName = Literal["human", "service", "patient"]
 DestinationName = Literal["", "removable", "email", "paper", "link", "other"]
 
 
-class Line(Struct, forbid_unknown_fields=True, gc=False):
-    """The fields of `AccessEvent`, decoded at C speed; the property tests hold the two together."""
+class Line(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """The fields of `AccessEvent`, decoded at C speed, in the order of `EventRow`; the property tests hold them together."""
 
     id: Name
     occurred_at: Annotated[datetime, Meta(tz=True)]
     action: ActionName
-    actor_id: Name
     outcome: OutcomeName = "success"
+    actor_id: Name
     actor_type: ActorTypeName = "human"
     actor_role: Text = ""
     actor_unit: Text = ""
@@ -73,6 +74,7 @@ class Line(Struct, forbid_unknown_fields=True, gc=False):
     destination: DestinationName = ""
 
 
+_ADDRESS: Final = Line.__struct_fields__.index("client_address") - 2  # without the id and the time
 _decode_line: Final = msgspec.json.Decoder(Line).decode
 _address: Final = lru_cache(maxsize=ADDRESSES_MAX)(normal_address)
 # A control character can only come escaped: raw ones are not JSON. A backslash before may escape this
@@ -104,35 +106,9 @@ def _row(record: bytes) -> EventRow:
     moment = microseconds(line.occurred_at)
     if not TIME_MIN_US <= moment < TIME_MAX_US or (b"\\" in record and _may_hold_controls(record)):
         return _row_by_model(record)
-    return _new_row(EventRow, _values(line, moment))
-
-
-def _values(line: Line, moment: int) -> tuple[object, ...]:
-    return (
-        line.id,
-        "",
-        moment,
-        line.action,
-        line.outcome,
-        line.actor_id,
-        line.actor_type,
-        line.actor_role,
-        line.actor_unit,
-        line.actor_rpps,
-        line.patient_id,
-        line.resource_type,
-        line.resource_id,
-        line.resource_sensitivity,
-        line.resource_count,
-        line.purpose,
-        line.reason,
-        _address(line.client_address),
-        line.device,
-        line.application,
-        line.site,
-        line.session,
-        line.destination,
-    )
+    id_, _, *told = astuple(line)
+    told[_ADDRESS] = _address(told[_ADDRESS])
+    return _new_row(EventRow, (id_, "", moment, *told))
 
 
 def _row_by_model(record: bytes) -> EventRow:
