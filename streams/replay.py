@@ -75,7 +75,7 @@ class Replay:
     rejected_to: TextIO
     keeper: Keeper | None = None
     on_progress: Progress = lambda _events, _bytes: None
-    keep_rows: int = 50_000
+    keep_rows: int = 30_000
     events: int = 0
     rejected: int = 0
     patient_accesses: int = 0
