@@ -8,12 +8,19 @@ import numpy as np
 
 from models.phrases import french, percent
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
+from sentinel.core.detector import Card, Column, Detector, Facts, Scope, Words, number
 from sentinel.core.event import ActorType
+from sentinel.core.facts.state import SHARE_PRIOR
+
+
+def _share(facts: Facts) -> Column:
+    """Return the person's usual share of such openings; that of anybody who is new."""
+    share = facts["unexplained_share"]
+    return np.where(np.isnan(share), SHARE_PRIOR, share)
 
 
 def _say(facts: Facts, i: int) -> Words:
-    share = float(np.nan_to_num(facts["unexplained_share"][i], nan=0.05))
+    share = float(_share(facts)[i])
     return Words(
         observed=1,
         usual=Usual(actor=round(share, 4), peers=number(facts, "unexplained_peers", i)),
@@ -35,6 +42,6 @@ DETECTOR: Final = Detector(
         references=("Fabbri and LeFevre, explanation-based auditing (2011, 2013)",),
     ),
     match=lambda f: f.unexplained & f.by(ActorType.HUMAN),
-    p_value=lambda f: np.nan_to_num(f["unexplained_share"], nan=0.05),
+    p_value=_share,
     say=_say,
 )
