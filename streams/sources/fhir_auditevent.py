@@ -42,8 +42,11 @@ def decode(records: Sequence[bytes]) -> Decoded:
 def _take(decoded: Decoded, index: int, document: bytes, pointer: str, depth: int) -> None:
     """Add the rows of an AuditEvent or of those in a Bundle, or why there are none."""
     try:
-        resource = _resource(document)
-        if isinstance(resource, Bundle):
+        try:
+            resource = _decode_resource(document)
+        except BROKEN as error:
+            raise _refused(error, document) from None
+        if not isinstance(resource, AuditEvent):
             _take_bundle(decoded, index, resource, pointer, depth)
             return
         rows = rows_of(resource, document)
@@ -72,14 +75,11 @@ def _documents(text: bytes) -> list[bytes]:
     return [bytes(document) for document in found]
 
 
-def _resource(document: bytes) -> AuditEvent | Bundle:
-    try:
-        return _decode_resource(document)
-    except BROKEN as error:
-        kind = _kind(document)
-        if kind is None or kind in _TAKEN:
-            raise rejected(error, document) from None
-        raise RejectedError(Code.NOT_AN_EVENT, detail="neither an AuditEvent nor a Bundle") from None
+def _refused(error: Exception, document: bytes) -> RejectedError:
+    kind = _kind(document)
+    if kind is None or kind in _TAKEN:
+        return rejected(error, document)
+    return RejectedError(Code.NOT_AN_EVENT, detail="neither an AuditEvent nor a Bundle")
 
 
 def _kind(document: bytes) -> str | None:

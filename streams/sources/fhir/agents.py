@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from functools import lru_cache
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from sentinel.core.errors import RejectedError
+from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import REASON_MAX, TEXT_MAX, ActorType, Destination, normal_address
 from streams.sources.fhir.codes import (
     DELEGATOR,
@@ -34,7 +36,7 @@ from streams.sources.fhir.codes import (
     TOKEN_AGENTS,
 )
 from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
-from streams.sources.fhir.elements import Agent
+from streams.sources.fhir.elements import Agent, AgentParts
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.references import NO_CONTENTS, Contents, Named, code, codes, cx_id, named, rpps, text_of
 from streams.sources.fhir.rejections import BROKEN, rejected
@@ -44,12 +46,11 @@ if TYPE_CHECKING:
 
     from streams.sources.fhir.elements import Concept, Identifier
 
-ADDRESSES_MAX: Final = 4_096
 _EMAIL: Final = Destination.EMAIL.value
 EMAIL_NETWORK, URI_NETWORK = "4", "5"  # http://hl7.org/fhir/network-type
 
 
-_decode_agents: Final = msgspec.json.Decoder(list[Raw] | None).decode
+_decode_agents: Final = msgspec.json.Decoder(list[AgentParts] | None).decode
 _decode_agent: Final = msgspec.json.Decoder(Agent).decode
 
 
@@ -84,6 +85,7 @@ class Party(Struct, frozen=True, gc=False):
     is_destination: bool
     purposes: tuple[str, ...]
     reason: str
+    asks_policy: bool  # known by a token alone, whose id would be its policy
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -164,6 +166,7 @@ NOBODY: Final = Party(
     is_destination=False,
     purposes=(),
     reason="",
+    asks_policy=False,
 )
 _NOBODY: Final = (NOBODY, Place())
 
@@ -222,6 +225,7 @@ def party(agent: Agent, contents: Contents = NO_CONTENTS) -> Party:
         is_destination=DESTINATION_END in told,
         purposes=part.purposes,
         reason=part.reason,
+        asks_policy=not (name or who.display or TOKEN_AGENTS.isdisjoint(told)),
     )
 
 
@@ -334,7 +338,11 @@ def _network(agent: Agent) -> tuple[str, str]:
     return (agent.networkUri, URI_NETWORK) if agent.networkUri else (agent.networkString or "", "")
 
 
-@lru_cache(maxsize=ADDRESSES_MAX)
+def _place_of(parts: bytes) -> Place:
+    address, network = _network(_agent_of(_PLACE_PARTS, parts))
+    return _place(address[:TEXT_MAX], network)
+
+
 def _place(address: str, network: str) -> Place:
     """Return the IP or the machine name that an address is; a URI, a telephone, an e-mail are neither."""
     is_mailbox = network == EMAIL_NETWORK
@@ -346,6 +354,25 @@ def _place(address: str, network: str) -> Place:
     return Place(ip=normal_address(address), is_mailbox=is_mailbox)
 
 
+_POLICY: Final = AgentParts.__struct_fields__.index("policy")
+_PARTY_PARTS: Final = AgentParts.__struct_fields__[: _POLICY + 1]
+_PLACE_PARTS: Final = AgentParts.__struct_fields__[_POLICY + 1 :]
+
+
+def _agent_of(names: Sequence[str], parts: bytes) -> Agent:
+    """Return an agent of whom nothing is told but some parts, joined in the order of their names."""
+    told = (b'"%b":%b' % (name.encode(), part) for name, part in zip(names, parts.split(BETWEEN), strict=False) if part)
+    return _decode_agent(b"{%b}" % b",".join(told))
+
+
+def _party_of(parts: bytes, contents: Contents = NO_CONTENTS) -> Party:
+    return party(_agent_of(_PARTY_PARTS, parts), contents)
+
+
+_places: Final = Kept(_place_of, room=1 << 18)
+_parties: Final = Kept(_party_of, room=2 << 20)
+
+
 def told_agents(agents: bytes, contents: Contents = NO_CONTENTS) -> list[tuple[Party, Place]]:
     """Return the digests of `AuditEvent.agent`, a list of Agent, and where each was.
 
@@ -353,37 +380,48 @@ def told_agents(agents: bytes, contents: Contents = NO_CONTENTS) -> list[tuple[P
         RejectedError: a field of another type than FHIR says.
     """
     try:
-        documents = (_decode_agents(agents) if agents else None) or ()
+        told = (_decode_agents(agents) if agents else None) or ()
     except BROKEN as error:
         raise rejected(error, agents, "/agent") from None
-    return [_told_agent(bytes(document), number, contents) for number, document in enumerate(documents)]
+    return [_told_agent(parts, number, contents) for number, parts in enumerate(told)]
 
 
-def _told_agent(document: bytes, number: int, contents: Contents) -> tuple[Party, Place]:
+def _told_agent(parts: AgentParts, number: int, contents: Contents) -> tuple[Party, Place]:
     try:
-        return _kept_agents[document] if contents is NO_CONTENTS else _digested(document, contents)
+        return _told_party(parts, contents), _places[joined((parts.network, parts.networkString, parts.networkUri))]
     except (RejectedError, *BROKEN) as error:
-        raise rejected(error, document, f"/agent/{number}") from None
+        raise rejected(error, joined(astuple(parts)), f"/agent/{number}") from None
 
 
-def _digested(document: bytes, contents: Contents = NO_CONTENTS) -> tuple[Party, Place]:
-    agent = _decode_agent(document)
-    address, network = _network(agent)
-    return party(agent, contents), _place(address[:TEXT_MAX], network)
+def _told_party(parts: AgentParts, contents: Contents) -> Party:
+    """Return the digest of an agent, by all but its policy, unless that is all there is to know it by."""
+    told = astuple(parts)
+    known = joined(told[:_POLICY])
+    one = _parties[known] if contents is NO_CONTENTS else _party_of(known, contents)
+    if not parts.policy:
+        return one
+    policy = _decode_agent(b'{"policy":%b}' % parts.policy).policy  # nearly always only to see that it can be read
+    return _party_of(joined(told[: _POLICY + 1]), contents) if policy and one.asks_policy else one
 
 
-_kept_agents: Final = Kept(_digested)
+def _participants_of(agents: bytes, contents: Contents = NO_CONTENTS, *, pulls: bool = False) -> Participants | None:
+    return participants(told_agents(agents, contents), pulls=pulls)
 
 
-def _both_ways(agents: bytes, contents: Contents = NO_CONTENTS) -> tuple[Participants | None, Participants | None]:
-    """Return who took part when data flows from who acts, and when it flows to them."""
-    told = told_agents(agents, contents)
-    return participants(told, pulls=False), participants(told, pulls=True)
+_pushing: Final = Kept(_participants_of)
+_pulling: Final = Kept(partial(_participants_of, pulls=True))
 
 
-_kept_participants: Final = Kept(_both_ways, room=2 << 20)
+def told_participants(agents: bytes, contents: Contents, *, pulls: bool) -> Participants:
+    """Return who took part by `AuditEvent.agent`.
 
-
-def told_participants(agents: bytes, contents: Contents, *, pulls: bool) -> Participants | None:
-    """Return who took part by `AuditEvent.agent`, None when nobody can be named. Raises as `told_agents` does."""
-    return (_kept_participants[agents] if contents is NO_CONTENTS else _both_ways(agents, contents))[pulls]
+    Raises:
+        RejectedError: as `told_agents` does, and when nobody can be named.
+    """
+    if contents is NO_CONTENTS:
+        found = _pulling[agents] if pulls else _pushing[agents]
+    else:
+        found = _participants_of(agents, contents, pulls=pulls)
+    if found is not None:
+        return found
+    raise RejectedError(Code.NO_ACTOR, "/agent", "nobody told by reference, identifier or name")

@@ -201,7 +201,8 @@ RPPS_SYSTEMS: Final = frozenset(
 LABEL_RANKS: Final = {"V": 6, "R": 5, "N": 3, "M": 2, "L": 1, "U": 0}  # v3-Confidentiality
 LABEL_RANK_OTHER: Final = 4
 EMERGENCY_PURPOSES: Final = frozenset({"BTG", "ETREAT", "EMER"})  # v3-ActReason; the Swiss EPR's purposes of use
-REQUEST_TYPES: Final = frozenset({"xrequestid", "traceparent", "correlationid", "sessionid", "session", "requestid"})
+SESSION_TYPES: Final = frozenset({"sessionid", "session"})
+REQUEST_TYPES: Final = SESSION_TYPES | {"xrequestid", "traceparent", "correlationid", "requestid"}
 COUNT_TYPES: Final = frozenset(
     {
         "count",

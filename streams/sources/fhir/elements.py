@@ -88,6 +88,27 @@ class Agent(Struct, gc=False):
     reference: Reference | None = None
 
 
+class AgentParts(Struct, gc=False):
+    """An `Agent`, undecoded: who somebody is comes again, where they are as well, a token's id in `policy` does not."""
+
+    who: Raw = Raw()
+    type: Raw = Raw()
+    role: Raw = Raw()
+    requestor: Raw = Raw()
+    altId: Raw = Raw()  # noqa: N815
+    name: Raw = Raw()
+    media: Raw = Raw()
+    purposeOfUse: Raw = Raw()  # noqa: N815
+    authorization: Raw = Raw()
+    extension: Raw = Raw()
+    userId: Raw = Raw()  # noqa: N815
+    reference: Raw = Raw()
+    policy: Raw = Raw()
+    network: Raw = Raw()
+    networkString: Raw = Raw()  # noqa: N815
+    networkUri: Raw = Raw()  # noqa: N815
+
+
 class Quantity(Struct, gc=False):
     """FHIR `Quantity`."""
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.event import COUNT_MAX, TEXT_MAX
-from streams.sources.fhir.codes import COUNT_TYPES, LABEL_RANK_OTHER, LABEL_RANKS, LIFECYCLES, REQUEST_TYPES
+from streams.sources.fhir.codes import COUNT_TYPES, LABEL_RANK_OTHER, LABEL_RANKS, LIFECYCLES, REQUEST_TYPES, SESSION_TYPES
 from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.queries import decoded, query_of
-from streams.sources.fhir.references import Named, code, codes, cx_id, named
+from streams.sources.fhir.references import Named, code, codes, cx_id, named, pointed_at
 from streams.sources.fhir.rejections import rejected
 
 if TYPE_CHECKING:
@@ -34,7 +33,8 @@ _COUNT_DIGITS_MAX: Final = 10
 class Part(Struct, frozen=True, gc=False):
     """What the codes of an entity tell: its part in the event, and how it is protected."""
 
-    request: str  # which kind of session or request it is, empty when it is neither
+    is_session: bool
+    is_request: bool  # or a session: nothing that was touched
     is_patient: bool  # as long as no reference says otherwise: by role, else a person without any
     is_patient_role: bool
     queries: bool
@@ -42,21 +42,26 @@ class Part(Struct, frozen=True, gc=False):
     rank: int
     lifecycle: str  # the action that a life cycle tells
     sensitivity: str  # the most protecting label, the first of equals
+    is_plain: bool  # a part and a type alone, as nearly all: no query, life cycle or label
 
 
 def _part_of(parts: bytes) -> Part:
     raw_type, raw_role, raw_lifecycle, labels = parts.split(BETWEEN)
     kind, role = code(concept(raw_type, "/type")), code(concept(raw_role, "/role"))
+    lifecycle = LIFECYCLES.get(code(concept(raw_lifecycle, "/lifecycle")), "")
+    sensitivity = max(codes(concepts(labels, "/securityLabel")), key=_protection, default="")[:TEXT_MAX]
     plain = _plain[kind]
     return Part(
-        request=plain if plain in REQUEST_TYPES else "",
+        is_session=plain in SESSION_TYPES,
+        is_request=plain in REQUEST_TYPES,
         is_patient=role == PATIENT_ROLE or kind == "Patient" or (kind == PERSON_TYPE and not role),
         is_patient_role=role == PATIENT_ROLE,
         queries=role == QUERY_ROLE,
         resource_type=kind if kind[:1].isupper() else "",
         rank=_RANKS.get(role, _RANK_OTHER),
-        lifecycle=LIFECYCLES.get(code(concept(raw_lifecycle, "/lifecycle")), ""),
-        sensitivity=max(codes(concepts(labels, "/securityLabel")), key=_protection, default="")[:TEXT_MAX],
+        lifecycle=lifecycle,
+        sensitivity=sensitivity,
+        is_plain=role != QUERY_ROLE and not lifecycle and not sensitivity,
     )
 
 
@@ -87,37 +92,22 @@ class Touched(Struct, gc=False):
     queries: bool = False
     exports: bool = False
 
-    def add(self, entity: Entity, contents: Contents) -> None:
-        """Take in one entity."""
-        part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
-        if part.request and self.session:
-            return  # the session tells more than a request
-        what = named(entity.what or entity.reference, contents)
-        if entity.identifier is not None and not what.id:  # STU3
-            what = replace(what, id=entity.identifier.value or "")
-        if part.request:
-            self._add_request(part.request, what.id)
+    def add_resource(self, type_: str, id_: str, rank: int) -> None:
+        """Take in a resource, unless it is none: the first of those of the best rank is what was touched."""
+        if type_ == _NOT_TOUCHED or not (id_ or type_):
             return
-        is_patient = what.type == "Patient" if what.type else part.is_patient
-        if is_patient and (id_ := cx_id(what.id)):
-            among = self.patients if what.type else self.patients_by_identifier
-            among[id_] = None
+        self.resources += 1
+        if rank < self.resource_rank:
+            self.resource_rank, self.resource_type, self.resource_id = rank, type_, id_
+
+    def add_rest(self, entity: Entity, part: Part) -> None:
+        """Take in what few entities tell."""
         if entity.query or part.queries:
             self._add_query(entity)
-        if not is_patient or (what.type and not part.is_patient_role):  # a Patient resource may be what was read
-            self._add_resource(what.type or part.resource_type, what.id or entity.name or "", part.rank)
-        if part.sensitivity:
-            self.sensitivity = max(self.sensitivity, part.sensitivity, key=_protection)
-        if part.lifecycle and not self.lifecycle:
-            self.lifecycle = part.lifecycle
+        self.sensitivity = max(self.sensitivity, part.sensitivity, key=_protection)
+        self.lifecycle = self.lifecycle or part.lifecycle
         if entity.detail or entity.extension:
             self._add_properties(entity)
-
-    def _add_request(self, plain: str, id_: str) -> None:
-        if "session" in plain:
-            self.session = self.session or id_
-        else:
-            self.request_id = self.request_id or id_
 
     def _add_query(self, entity: Entity) -> None:
         self.queries = True
@@ -126,13 +116,6 @@ class Touched(Struct, gc=False):
         self.patients_queried.update(dict.fromkeys(query.patients))
         self.request_id = self.request_id or query.request_id
         self.exports = self.exports or query.exports
-
-    def _add_resource(self, type_: str, id_: str, rank: int) -> None:
-        if type_ == _NOT_TOUCHED or not (id_ or type_):
-            return
-        self.resources += 1
-        if rank < self.resource_rank:
-            self.resource_rank, self.resource_type, self.resource_id = rank, type_, id_
 
     def _add_properties(self, entity: Entity) -> None:
         """Take in details and extensions. Several numbers on one entity are one number told twice."""
@@ -148,8 +131,10 @@ class Touched(Struct, gc=False):
         plain = _plain[name or ""]
         if plain in COUNT_TYPES:
             return _count(detail)
-        if plain in REQUEST_TYPES and detail.valueString:
-            self._add_request(plain, detail.valueString)
+        if plain in SESSION_TYPES:
+            self.session = self.session or detail.valueString or ""
+        elif plain in REQUEST_TYPES:
+            self.request_id = self.request_id or detail.valueString or ""
         return -1
 
     def _extension(self, extension: Extension) -> int:
@@ -182,9 +167,25 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
     found = Touched()
     for number, entity in enumerate(event.entity or ()):
         try:
-            found.add(entity, contents)
+            part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
         except RejectedError as error:
             raise rejected(error, b"", f"/entity/{number}") from None
+        type_, id_ = pointed_at(entity.what or entity.reference, contents)
+        if not id_ and entity.identifier is not None:  # STU3
+            id_ = entity.identifier.value or ""
+        if part.is_session:
+            found.session = found.session or id_
+            continue
+        if part.is_request:
+            found.request_id = found.request_id or id_
+            continue
+        is_patient = type_ == "Patient" if type_ else part.is_patient
+        if is_patient and (patient := cx_id(id_)):
+            (found.patients if type_ else found.patients_by_identifier)[patient] = None
+        if not is_patient or (type_ and not part.is_patient_role):  # a Patient resource may be what was read
+            found.add_resource(type_ or part.resource_type, id_ or entity.name or "", part.rank)
+        if not part.is_plain or entity.query or entity.detail or entity.extension:
+            found.add_rest(entity, part)
     found.settle(event, contents)
     return found
 

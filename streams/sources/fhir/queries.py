@@ -36,9 +36,12 @@ def query_of(text: str) -> Query:
     """Return what a logged HTTP request, URL or query string asked for; nothing for other text."""
     head = text[:QUERY_CHARS_MAX]
     kind, id_ = _path_of(head.partition("\n")[0])
-    values = [match[1] for match in _SUBJECT.finditer(head)]
-    if kind == "Patient":
-        values += [id_] if id_ else [match[1] for match in _PATIENT.finditer(head)]
+    # A parameter is searched for where it can be: most requests have none, and `in` is much the cheaper search.
+    values = _SUBJECT.findall(head) if "patient" in head or "subject" in head else []
+    if kind == "Patient" and id_:
+        values.append(id_)
+    elif kind == "Patient" and ("_id=" in head or "identifier=" in head):
+        values += _PATIENT.findall(head)
     request = _REQUEST_ID.search(head)
     patients = dict.fromkeys(one for value in values for one in _patient_ids(unquote(value)))
     return Query(kind, tuple(patients), request[1] if request else "", "$export" in head)
@@ -55,9 +58,9 @@ def _path_of(line: str) -> tuple[str, str]:
 def _patient_ids(value: str) -> Iterator[str]:
     """Yield the ids of a search parameter's value: `1,2`, `Patient/1`, an absolute URL, `system|1`."""
     for part in value.split(","):
-        told = target(part.rpartition("|")[2])
-        if 0 < len(told.id) <= TEXT_MAX and told.type in ("", "Patient") and not CONTROLS.search(told.id):
-            yield cx_id(told.id)
+        type_, id_ = target(part.rpartition("|")[2])
+        if 0 < len(id_) <= TEXT_MAX and type_ in ("", "Patient") and not CONTROLS.search(id_):
+            yield cx_id(id_)
 
 
 def decoded(base64: str) -> str:

@@ -89,28 +89,46 @@ def _contained(document: Raw) -> Contained:
 NO_CONTENTS: Final = Contents()
 
 
-def target(reference: str) -> Named:
-    """Return what a literal reference points at: `Patient/1`, absolute, versioned; else the text as an id."""
-    if "?" not in reference:
-        base, _, id_ = reference.rpartition("/")
-        kind = base.rpartition("/")[2]
-        if _is_kind[kind] and (id_.isalnum() or id_.replace("-", "").isalnum()):
-            return Named(kind, id_)  # nearly all: as below, in half the time
-    return searched_target(reference)
-
-
-_is_kind: Final = Kept(lambda text: re.fullmatch(_KIND, text) is not None, room=1 << 16)
-
-
 @lru_cache(maxsize=REFERENCES_MAX)
-def searched_target(reference: str) -> Named:
-    """Return what any literal reference points at, as `target` does."""
-    path, _, query = reference.partition("?")
+def target(reference: str) -> tuple[str, str]:
+    """Return the type and id a literal reference points at: `Patient/1`, absolute, versioned; else the text as an id."""
+    path, _, query = reference[:REFERENCE_CHARS_MAX].partition("?")
     if match := _LITERAL.search(path):
-        return Named(match[1], match[2])
+        return match[1], match[2]
     if match := _KIND_ALONE.search(f"/{path}" if query else path):
-        return Named(match[1])
-    return Named(id=reference)
+        return match[1], ""
+    return "", reference[:REFERENCE_CHARS_MAX]
+
+
+def pointed_at(reference: Reference | None, contents: Contents = NO_CONTENTS) -> tuple[str, str]:
+    """Return the type and id of what a Reference names, empty when not told: all that is needed of a thing."""
+    if reference is None:
+        return "", ""
+    text = reference.reference
+    if text:
+        base, _, id_ = text.rpartition("/")
+        if (kind := _kinds[base]) and (id_.isalnum() or id_.replace("-", "").isalnum()):
+            return kind, id_  # nearly all: what `target` would say, in a third of the time
+        if text[0] == "#":
+            found = contents.named(text[1:])
+            return found.type, found.id
+    type_, id_ = target(text) if text else _NOWHERE
+    identifier = reference.identifier
+    return type_ or reference.type or "", id_ or (identifier.value if identifier is not None else None) or ""
+
+
+_NOWHERE: Final = ("", "")
+_BASE_CHARS_MAX: Final = REFERENCE_CHARS_MAX // 2  # what is cut after it is no id by then
+
+
+def _kind_of(base: str) -> str:
+    """Return the type at the end of what stands before an id, empty when there is none or it takes a closer look."""
+    kind = base.rpartition("/")[2]
+    return kind if re.fullmatch(_KIND, kind) and len(base) <= _BASE_CHARS_MAX and _ODD.isdisjoint(base) else ""
+
+
+_ODD: Final = frozenset("?#")
+_kinds: Final = Kept(_kind_of, room=1 << 16)
 
 
 def named(reference: Reference | None, contents: Contents = NO_CONTENTS) -> Named:
@@ -121,13 +139,7 @@ def named(reference: Reference | None, contents: Contents = NO_CONTENTS) -> Name
     if text and text[0] == "#":
         found = contents.named(text[1:])
         return replace(found, display=found.display or display or "")
-    told = target(text[:REFERENCE_CHARS_MAX]) if text else NOTHING
-    if identifier is None and not display and not reference.type:
-        return told
-    value = identifier.value if identifier is not None else None
-    return Named(
-        told.type or reference.type or "", told.id or value or "", display or "", (identifier,) if identifier is not None else ()
-    )
+    return Named(*pointed_at(reference), display or "", (identifier,) if identifier is not None else ())
 
 
 def rpps(identifiers: Sequence[Identifier]) -> str:

@@ -28,7 +28,7 @@ from sentinel.core.ids import derive
 from streams.sources.fhir.agents import Participants, Party, told_participants
 from streams.sources.fhir.codes import ACTIONS, EMERGENCY_PURPOSES, IMPORT_EVENT, LETTERS, OUTCOMES, TELLING_ACTIONS
 from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
-from streams.sources.fhir.elements import Origin, Result
+from streams.sources.fhir.elements import Origin
 from streams.sources.fhir.entities import Touched, touched
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.references import NO_CONTENTS, Contents, code, codes, named, text_of
@@ -65,15 +65,16 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
     about = touched(event, contents)
     outcome, reason = _outcome(event)
     action = _told_action(event, about)
-    agents = _participants(event, contents, pulls=action in _PULLS)
+    agents = told_participants(bytes(event.agent), contents, pulls=action in _PULLS)
     if action in _REFINABLE:
         action = _refined(action, outcome, about, agents.destination)
     patients = list(about.patients) or _patient_among(agents, action)
     purpose, purpose_text = _purpose(event, agents.who)
     application, site = _origin(event)
     who = agents.who
+    id_, patient = event.id or _derived_id(document), patients[0] if patients else ""
     values = (
-        event.id or _derived_id(document),
+        id_,
         "",
         occurred_at,
         action,
@@ -83,7 +84,7 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
         who.role,
         agents.unit,
         who.rpps,
-        patients[0] if patients else "",
+        patient,
         about.resource_type[:TEXT_MAX],
         about.resource_id[:TEXT_MAX],
         about.sensitivity,
@@ -99,7 +100,8 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
     )
     row: EventRow = _new_row(EventRow, values)
     rows = [row] if len(patients) < 2 else _one_a_patient(row, patients)
-    _check(rows, document)
+    if len(patients) > 1 or b"\\" in document or len(id_) + len(who.id) + len(patient) > TEXT_MAX:
+        _check(rows, document)
     return rows
 
 
@@ -192,12 +194,6 @@ def _refined(action: str, outcome: str, about: Touched, destination: str) -> str
     return action
 
 
-def _participants(event: AuditEvent, contents: Contents, *, pulls: bool) -> Participants:
-    if found := told_participants(bytes(event.agent), contents, pulls=pulls):
-        return found
-    raise RejectedError(Code.NO_ACTOR, "/agent", "nobody told by reference, identifier or name")
-
-
 def _patient_among(agents: Participants, action: str) -> list[str]:
     """Return the patient that an agent is, who acts on their own record or is acted for, when no entity tells one."""
     return [agents.patient_id] if agents.patient_id and action not in _SESSIONS else []
@@ -206,26 +202,31 @@ def _patient_among(agents: Participants, action: str) -> list[str]:
 def _outcome(event: AuditEvent) -> tuple[str, str]:
     """Return how it ended, and the text about it; what is not told is unknown, not a success."""
     told, text = event.outcome, event.outcomeDesc
-    if isinstance(told, Result):
-        texts = (one.text or one.display or "" for one in told.detail or ())
-        return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
-    return OUTCOMES.get(told or "", _UNKNOWN), text[:REASON_MAX] if text else ""
+    if told is None or isinstance(told, str):
+        return OUTCOMES.get(told or "", _UNKNOWN), text[:REASON_MAX] if text else ""
+    texts = (one.text or one.display or "" for one in told.detail or ())
+    return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
 
 
 def _purpose(event: AuditEvent, who: Party) -> tuple[str, str]:
     """Return the purpose, an emergency before all others, and its text."""
-    told, text = _purposes[joined((event.purposeOfEvent, event.authorization))]
-    told += who.purposes
-    if len(told) < 2:
-        return (told[0][:TEXT_MAX] if told else ""), text or who.reason
-    return next((one for one in told if one in EMERGENCY_PURPOSES), told[0])[:TEXT_MAX], text or who.reason
+    told, purpose, text = _purposes[joined((event.purposeOfEvent, event.authorization))]
+    if who.purposes:
+        purpose = _leading((*told, *who.purposes))
+    return purpose, text or who.reason
 
 
-def _purposes_of(parts: bytes) -> tuple[tuple[str, ...], str]:
-    """Return the purposes of an event itself, and the first text."""
+def _purposes_of(parts: bytes) -> tuple[tuple[str, ...], str, str]:
+    """Return the purposes of an event itself, which of them leads, and the first text."""
     purpose, authorization = parts.split(BETWEEN)
     told = [*concepts(purpose, "/purposeOfEvent"), *concepts(authorization, "/authorization")]
-    return tuple(codes(told)), text_of(told)[:REASON_MAX]
+    purposes = tuple(codes(told))
+    return purposes, _leading(purposes), text_of(told)[:REASON_MAX]
+
+
+def _leading(purposes: Sequence[str]) -> str:
+    first = purposes[0] if purposes else ""
+    return next((one for one in purposes if one in EMERGENCY_PURPOSES), first)[:TEXT_MAX]
 
 
 _purposes: Final = Kept(_purposes_of)
@@ -269,12 +270,10 @@ _IDS: Final = {"/id": "id", "/agent": "actor_id", "/entity": "patient_id"}
 def _check(rows: Sequence[EventRow], document: bytes) -> None:
     """Refuse ids that would have to be cut, and control characters, which FHIR strings cannot hold."""
     for row in rows:
-        if len(row.id) + len(row.actor_id) + len(row.patient_id) <= TEXT_MAX:  # so is each, nearly always
-            continue
         if len(row.id) > TEXT_MAX or len(row.actor_id) > TEXT_MAX or len(row.patient_id) > TEXT_MAX:
             pointer = next(pointer for pointer, name in _IDS.items() if len(getattr(row, name)) > TEXT_MAX)
             raise RejectedError(Code.BAD_VALUE, pointer, f"an id of more than {TEXT_MAX} characters")
-    if b"\\" in document and _may_hold_controls(document):
+    if _may_hold_controls(document):
         texts = (text for row in rows for text in row if isinstance(text, str))
         if any(map(CONTROLS.search, texts)):
             raise RejectedError(Code.BAD_VALUE, "", "control character")
