@@ -1,6 +1,6 @@
 # Sentinel: every target does its own set-up, in .venv of this folder.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint check-imports types unit bench evaluate soak docs lock clean
+.PHONY: help setup setup-dev demo demo-kafka test lint check-imports types unit bench bench-kafka evaluate soak docs lock clean
 
 BIN := .venv/bin
 DATA ?= var/demo
@@ -21,6 +21,9 @@ setup-dev: .venv/dev.stamp
 demo: setup  ## a simulated hospital streaming into the service, at http://127.0.0.1:8000
 	$(BIN)/sentinel demo --data $(DATA)
 
+demo-kafka: setup-dev  ## the same through Apache Kafka, two workers and a shared store
+	$(BIN)/python -m deploy.demo_kafka --data $(DATA)-kafka
+
 test: setup-dev  ## everything that must hold: style, types, import contracts, tests
 	@deploy/setup/apt.sh chromium curl kcat openssl
 	$(MAKE) --no-print-directory lint types check-imports unit
@@ -40,6 +43,9 @@ unit: setup-dev
 
 bench: setup-dev  ## events per CPU-second, beside the yardsticks of the same run
 	$(BIN)/python -m deploy.bench
+
+bench-kafka: setup-dev  ## a worker's events per CPU-second from Kafka, beside other readers of the same topic
+	$(BIN)/python -m deploy.bench.bus
 
 evaluate: setup  ## 400 staff over 6 weeks: recall by kind, precision, alerts a day
 	@deploy/evaluate.sh

@@ -20,6 +20,7 @@ from sentinel.core.plugins import discover, enabled
 from streams.sources.contract import Source
 
 if TYPE_CHECKING:
+    import faust
     from fastapi import FastAPI
 
     from models.online.session_trees import SessionTrees
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.replay import Progress, Summary
+    from streams.running import Runnable
+    from streams.share import AssessorParts
     from streams.topics import Topics
 
 MODEL_NAME: Final = "session_trees"
@@ -121,7 +124,7 @@ def store_writer(settings: Settings) -> Iterator[Writer]:
 class Store:
     """The store as its owner has it: a writer, and questions for each thread that answers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lane: str = "") -> None:
         from sentinel.store.lean import without_pandas
 
         with without_pandas():
@@ -131,7 +134,7 @@ class Store:
 
             self._connections = connect(settings.store or f"chdb://{settings.data.absolute() / 'store'}")
             migrate(self._connections.writer)
-        self.writer = Writer(self._connections.writer)
+        self.writer = Writer(self._connections.writer, lane)
 
     def questions(self) -> Questions:
         """Return the named questions on a client of their own."""
@@ -309,6 +312,68 @@ def topics(settings: Settings) -> Topics:
 
     found = sorted(sources())
     return declare(Layout(found, settings.kafka_prefix or "", settings.kafka_partitions, settings.kafka_replication))
+
+
+def worker(settings: Settings) -> faust.App:
+    """Return the Faust application that is one worker of the distributed service; nothing connects before it starts.
+
+    Raises:
+        RefusedToStartError: there is no store or key that workers could share, or settings contradict each other.
+    """
+    from streams.archive import Archive
+    from streams.assessor import Assessor
+    from streams.faust_worker import WorkerParts, create
+    from streams.normaliser import IntakeParts, Normaliser
+
+    if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
+        raise RefusedToStartError("a worker needs a store that several processes can write to: SENTINEL_STORE=clickhouse://…")
+    kafka, declared = bus(settings), topics(settings)
+    intake = IntakeParts(kafka, declared, settings.tenant, sources())
+    services: dict[str, Callable[[], Runnable]] = {
+        "intake": partial(Normaliser, intake),
+        "archive": partial(Archive, intake, partial(Store, settings)),
+        "assessor": partial(Assessor, _assessor_parts(settings, kafka, declared)),
+    }
+    return create(WorkerParts(kafka, declared, settings.tenant, services))
+
+
+def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> AssessorParts:
+    from sentinel.core.closing import Closing
+    from sentinel.core.common import Common
+    from sentinel.core.shard import Shard
+    from streams.share import AssessorParts
+
+    if settings.kafka_state_key is None:
+        raise RefusedToStartError("workers need one key for the state they hand each other: SENTINEL_KAFKA_STATE_KEY")
+    found = detectors(settings.detectors)
+    return AssessorParts(
+        bus=kafka,
+        topics=declared,
+        tenant=settings.tenant,
+        build_common=lambda: Common(online_model() if settings.model else None, settings.budget),
+        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone),
+        unpack_closing=Closing.unpack,
+        decode_context=context_decoder(),
+        open_store=partial(Store, settings),
+        key=settings.kafka_state_key.get_secret_value().encode(),
+    )
+
+
+async def check_topics(settings: Settings) -> None:
+    """Return when all topics are there, divided as declared.
+
+    Raises:
+        RefusedToStartError: one is not, or Kafka does not let us in.
+    """
+    from streams.topic_admin import State, check
+
+    wrong = [
+        found.topic
+        for found in await check(bus(settings), topics(settings))
+        if found.state is State.MISSING or any(difference.what == "partitions" for difference in found.differences)
+    ]
+    if wrong:
+        raise RefusedToStartError(f"not there, or not as declared: {', '.join(wrong)} (`sentinel topics create`, `check`)")
 
 
 def _checkpoint_key(file: Path) -> bytes:

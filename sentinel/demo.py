@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import httpx
 from rich.console import Console
@@ -63,22 +63,49 @@ class Story:
         return Hospital(HospitalSettings(seed=self.seed, staff=self.staff, days=self.days, start=start))
 
 
+class Channel(Protocol):
+    """How the hospital's systems reach Sentinel. Both return once what was told is durable."""
+
+    def tell_context(self, resources: Sequence[bytes]) -> None:
+        """Tell who works where, and who is in whose care: FHIR resources."""
+        ...
+
+    def tell_events(self, events: Sequence[SimulatedEvent]) -> None:
+        """Tell what was done, in its order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OverHttp:
+    """As an integrator pushes over HTTP."""
+
+    client: httpx.Client
+
+    def tell_context(self, resources: Sequence[bytes]) -> None:
+        """Post a Bundle."""
+        _push(self.client, "/fhir", bundle(resources), FHIR_JSON)
+
+    def tell_events(self, events: Sequence[SimulatedEvent]) -> None:
+        """Post one AuditEvent a line."""
+        _push(self.client, "/v1/events?format=fhir_auditevent", b"\n".join(event.resource for event in events), NDJSON)
+
+
 def feed(address: str, file: Path, today: date, seed: int, fast: bool, key: str | None) -> None:
     """Tell the story to the service at `address` until it ends. Meant for a process of its own."""
-    story = Story.at(file, today, seed)
-    hospital = story.hospital()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(base_url=address, timeout=60, headers=headers) as client:
-            _tell(client, hospital, story, file, fast)
+            tell(OverHttp(client), Story.at(file, today, seed), file, fast)
     except (KeyboardInterrupt, httpx.HTTPError):
         return  # the service has stopped; the next start goes on from what it acknowledged
 
 
-def _tell(client: httpx.Client, hospital: Hospital, story: Story, file: Path, fast: bool) -> None:
+def tell(channel: Channel, story: Story, file: Path, fast: bool) -> None:
+    """Tell what is left of the story; how far it has come is kept in `file`."""
+    hospital = story.hospital()
     if not story.context_sent:
         for some in batches(chain.from_iterable(hospital.context().values()), BATCH_EVENTS):
-            _push(client, "/fhir", bundle(some), FHIR_JSON)
+            channel.tell_context(some)
         story = replace(story, context_sent=True)
         story.keep(file)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -89,7 +116,7 @@ def _tell(client: httpx.Client, hospital: Hospital, story: Story, file: Path, fa
             unsent = events[max(0, story.events_sent - told) :]
             told += len(events)
             for batch in _paced(unsent, fast or day < HISTORY_DAYS):
-                _push(client, "/v1/events?format=fhir_auditevent", b"\n".join(event.resource for event in batch), NDJSON)
+                channel.tell_events(batch)
                 story = replace(story, events_sent=story.events_sent + len(batch))
                 story.keep(file)
             progress.update(task, completed=day + 1)

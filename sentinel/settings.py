@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(
         12, ge=1, le=1_000, description="partitions of the topics that grow with the events; never changed once they are made"
     )
+    kafka_state_key: SecretStr | None = Field(
+        None, min_length=16, description="what the state that workers keep in Kafka is signed with; the same for all workers"
+    )
     kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
     @field_validator("timezone")

@@ -220,7 +220,11 @@ async def start(bus: Bus, client: Any) -> None:
 
 async def stop(client: Any) -> None:
     """Stop a client, whatever state it is in."""
-    await (client.stop if hasattr(client, "stop") else client.close)()
+    try:
+        await (client.stop if hasattr(client, "stop") else client.close)()
+    except asyncio.CancelledError:  # of a task of the client's own, which it ended: not of ours
+        if (ours := asyncio.current_task()) is not None and ours.cancelling():
+            raise
 
 
 async def reach(bus: Bus) -> None:

@@ -125,7 +125,11 @@ def declare(layout: Layout) -> Topics:
         intake={source: topic(f"intake.{source}", raw, "anything or none", many, days=7) for source in layout.sources},
         events=topic("events", "events of one partition's people, normalised, many a record", "none", many, days=7),
         closings=topic(
-            "closings", "what a partition counted in an hour that closed", "hour and partition", days=14, compacted=True
+            "closings",
+            "what a partition counted in an hour that closed; where its last states are",
+            "`closed/hour/partition`, `state/partition/slot`",
+            days=14,
+            compacted=True,
         ),
         context=topic("context", "one FHIR resource: who works where, who is in whose care", "`Type/id`"),
         alerts=topic("alerts", "an alert, as `GET /v1/alerts` gives it", "the alert's id", days=30, compacted=True),
@@ -140,8 +144,8 @@ def declare(layout: Layout) -> Topics:
         feedback=topic("feedback", "an analyst's verdict on an alert", "the alert's id"),
         checkpoints=topic(
             "checkpoints",
-            "the state of one partition with the offsets it stands for",
-            "partition",
+            "a piece of the state of one partition with the offsets it stands for",
+            "`partition/slot/piece`",
             message_bytes_max=CHECKPOINT_BYTES_MAX,
         ),
     )

@@ -58,6 +58,7 @@ def raw_rows(tenant: str, partition: int, records: Sequence[tuple[int, str, byte
         "source": texts(sources),
         "received_at": moments(received),
         "raw": pa.array(raws, pa.binary()),
+        "log": texts(sources),
     }
     return pa.RecordBatch.from_pydict(columns)
 

@@ -139,7 +139,7 @@ class Questions:
         if len(found) < min(len(set(keys)), _bounded(limit)):
             found = self._by_key(tenant, keys, TIME_MIN_US, TIME_MAX_US, limit)
         raw = self._raw(tenant, found)
-        return [Evidence(access, raw.get((access.partition, access.offset))) for access in found]
+        return [Evidence(access, raw.get((access.source, access.partition, access.offset))) for access in found]
 
     def counts(self, tenant: str, since: int | None = None, until: int | None = None) -> Counts:
         """Return how much is kept in whole days (UTC), of which the first and the last hold `since` and `until`."""
@@ -168,10 +168,10 @@ class Questions:
         asked = {"tenant": tenant, "keys": list(keys), "limit": _bounded(limit), **_period(since, until)}
         return [_access(row) for row in self._rows(sql.ACCESSES_BY_KEY, asked)]
 
-    def _raw(self, tenant: str, accesses: Sequence[Access]) -> dict[tuple[int, int], str]:
+    def _raw(self, tenant: str, accesses: Sequence[Access]) -> dict[tuple[str, int, int], str]:
         places = sorted({(access.partition, access.offset) for access in accesses if access.offset >= 0})
         rows = self._rows(sql.RAW_RECORDS, {"tenant": tenant, "places": places}, {"String": "bytes"})
-        return {(partition, offset): raw.decode("utf-8", "backslashreplace") for partition, offset, raw in rows}
+        return {(source.decode(), *place): raw.decode("utf-8", "backslashreplace") for source, *place, raw in rows}
 
     def _rows(self, query: str, asked: dict[str, Any], formats: dict[str, str] | None = None) -> list[tuple[Any, ...]]:
         with without_data("answer"):

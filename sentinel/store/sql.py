@@ -109,15 +109,21 @@ WHERE tenant = {{tenant:String}} AND {_LAST_SEEN_DAYS}
 GROUP BY toDate(last_seen)"""
 
 RAW_RECORDS: Final = """
-SELECT partition, offset, raw
+SELECT source, partition, offset, raw
 FROM raw_record
 WHERE tenant = {tenant:String} AND (partition, offset) IN {places:Array(Tuple(Int64, Int64))}
-LIMIT 1 BY partition, offset"""
+LIMIT 1 BY source, partition, offset"""
 
 STORED_BEYOND: Final = """
 SELECT offset, ordinal
 FROM access
-WHERE partition = {partition:Int64} AND offset > {offset:Int64} AND offset <= {until:Int64}"""
+WHERE partition = {partition:Int64} AND offset > {offset:Int64} AND offset <= {until:Int64} AND {source:String} IN ('', source)"""
+
+LAST_STORED: Final = """
+SELECT source, partition, max(offset)
+FROM access
+WHERE offset >= {offset:Int64}
+GROUP BY source, partition"""
 
 KNOWN: Final = f"SELECT DISTINCT key FROM access WHERE {_KEYS} AND {_PERIOD}"
 

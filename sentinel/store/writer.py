@@ -102,10 +102,17 @@ class Writer:
                 self._inserts.popleft()
             self._insert_alerts()
 
-    def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX) -> set[tuple[int, int]]:
-        """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`."""
-        rows = self._rows(sql.STORED_BEYOND, partition=partition, offset=offset, until=until)
+    def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX, source: str = "") -> set[tuple[int, int]]:
+        """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`.
+
+        Where each source has a log of its own, they are those of `source`.
+        """
+        rows = self._rows(sql.STORED_BEYOND, partition=partition, offset=offset, until=until, source=source)
         return {(place, ordinal) for place, ordinal in rows}
+
+    def last_stored(self, offset: int) -> dict[tuple[str, int], int]:
+        """Return, of each source and partition, the highest offset of the stored events, where that is at least `offset`."""
+        return {(source, partition): last for source, partition, last in self._rows(sql.LAST_STORED, offset=offset)}
 
     def known(self, keys: Sequence[bytes], occurred_at: Int64s | None = None) -> set[bytes]:
         """Return which of these event keys are stored.

@@ -151,6 +151,19 @@ def test_what_is_stored_beyond_an_offset_is_known_to_the_row(store: Connections)
     assert writer.stored_beyond(8, -1) == set()
 
 
+def test_sources_with_logs_of_their_own_are_told_apart(store: Connections) -> None:
+    """Partition and offset say nothing then without the source."""
+    writer = Writer(store.writer)
+    for source, offset in (("fhir_auditevent", 5), ("sentinel_json", 6)):
+        batch = a_batch(some_events(2, first=offset), offset=offset)
+        batch.source = [source] * 2
+        writer.write(batch, nothing_found(batch))
+    writer.flush()
+    assert writer.stored_beyond(0, -1, source="sentinel_json") == {(6, 0), (7, 0)}
+    assert writer.last_stored(0) == {("fhir_auditevent", 0): 6, ("sentinel_json", 0): 7}
+    assert writer.last_stored(7) == {("sentinel_json", 0): 7}
+
+
 def test_late_duplicates_are_known_by_key(store: Connections) -> None:
     """With or without their times, before and after what was written is flushed."""
     writer = Writer(store.writer)
@@ -174,6 +187,22 @@ def test_a_raw_record_kept_twice_is_one(store: Connections) -> None:
         writer.write_raw(TENANT, 0, [(offset, "fhir_auditevent", b"\xff\x00 raw", START_US) for offset in range(5)])
         writer.flush()
     assert count(store, "raw_record FINAL") == 5
+
+
+def test_records_of_two_logs_at_the_same_place_are_two(store: Connections) -> None:
+    """On Kafka each source has a log of its own: one's evidence takes no other's place, and each event has its own."""
+    questions, writer = Questions(store.reader()), Writer(store.writer)
+    batch = a_batch(some_events(2))
+    batch.source[1] = "other"
+    batch.offset[:] = 7
+    writer.write(batch, nothing_found(batch))
+    writer.write_alerts([an_alert("of two", batch=batch)])
+    for source, raw in zip(batch.source, (b"one", b"two"), strict=True):
+        writer.write_raw(TENANT, int(batch.partition[0]), [(7, source, raw, START_US)])
+        writer.flush()
+    store.writer.command("OPTIMIZE TABLE raw_record FINAL")
+    kept = {one.access.source: one.raw for one in questions.evidence(TENANT, "of two")}
+    assert kept == {batch.source[0]: "one", "other": "two"}
 
 
 def test_of_an_alert_the_highest_version_counts(store: Connections) -> None:

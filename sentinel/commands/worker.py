@@ -1,0 +1,26 @@
+"""`sentinel worker`: one worker of the distributed service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sentinel.settings import Settings
+
+
+def worker() -> None:
+    """Run one worker on Kafka: intake, assessment, verdicts. As many as there are partitions share the work.
+
+    The same as `faust -A streams.app worker`. SIGTERM or Ctrl-C: it keeps what is in hand and hands over.
+    """
+    from faust import Worker
+
+    from sentinel import assembly
+
+    settings = Settings.read()
+    app = assembly.worker(settings)
+    asyncio.run(assembly.check_topics(settings))
+    asyncio.set_event_loop(asyncio.new_event_loop())  # Faust's worker takes the thread's, and there is none any more
+    assembly.prepare()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters is raised; the rest it says a thousand times
+    Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()

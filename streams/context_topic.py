@@ -1,0 +1,67 @@
+"""The context as every worker reads it: each resource at its time in the one order, bad ones told of once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sentinel.core.context import ContextRecord, Withdrawn
+from sentinel.core.errors import RejectedError
+from streams.merging import NEVER, ContextSlice, Known, Place
+from streams.reading import Refused
+from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.tail import Tail
+
+SOURCE: Final = "fhir"
+
+if TYPE_CHECKING:
+    from aiokafka.structs import ConsumerRecord
+
+
+class ContextTopic:
+    """Reads the context. `until`: all that was appended before (ms) was read, by the brokers' time."""
+
+    def __init__(self, tail: Tail, decode: ContextDecoder, tenant: str) -> None:
+        self._tail, self._decode, self._tenant = tail, decode, tenant
+        self._after = 0
+        self._until = NEVER
+        self.refused: list[Refused] = []  # since they were last told
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the one order."""
+        return self._tail.topic, 0
+
+    def seek(self, offset: int) -> None:
+        """Read on from `offset`."""
+        self._tail.seek(offset)
+        self._after, self._until = offset, NEVER
+        self.refused.clear()
+
+    async def read(self, broker_ms: int) -> ContextSlice:
+        """Return what was told since. `broker_ms`: a time that the brokers have passed.
+
+        Only once that is known the end is asked for: what comes behind it is of a later time.
+        """
+        end = await self._tail.end()
+        first, rows = self._after, [self._known(record) for record in await self._tail.read()]
+        if rows:
+            self._after = rows[-1].offset + 1
+        if await self._tail.position() >= end:
+            self._until = max(self._until, broker_ms)
+        return ContextSlice(*self.place, first, self._after, self._until, rows)
+
+    def _known(self, record: ConsumerRecord[bytes, bytes]) -> Known:
+        self._until = max(self._until, record.timestamp)
+        return Known(self._until, record.offset, self._records(record))
+
+    def _records(self, record: ConsumerRecord[bytes, bytes]) -> list[ContextRecord]:
+        subject = (record.key or b"").decode("utf-8", "replace")
+        if record.value is None:
+            return [Withdrawn(subject)]
+        try:
+            return self._decode(record.value)
+        except RejectedError as error:
+            told = LogRecord(self._tenant, Kind.CONTEXT, SOURCE, record.value, self._until * 1_000, subject)
+            letter = DeadLetter(told, error.code, error.pointer, error.detail)
+            self.refused.append(Refused(*self.place, record.offset, letter))
+            return []

@@ -1,0 +1,249 @@
+"""The intake side: raw records of all `intake` topics in, slices in `events` and dead letters in `rejected` out, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sentinel.core.errors import RefusedToStartError
+from streams.bus import Bus, admin, consumer, producer, started
+from streams.faults import report
+from streams.reading import Reading, Refused, Taken
+from streams.record import NO_SOURCE, guarded
+from streams.running import Connected
+from streams.sources.contract import Source
+from streams.topics import Topics
+from streams.wire import HEADERS, pack
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
+
+LINGER_MS: Final = 2  # a poll's slices are sent together, and waited for
+FETCH_BYTES: Final = 1 << 20  # of one partition at once: what is read of one goes ahead of the others
+LOG_APPEND_TIME: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much is read at once, and how far ahead.
+
+    `ahead_ms`: of append time, that a partition of intake is read ahead of the one that is furthest behind, whoever reads
+    that one: whoever puts them in order holds what is between in memory.
+    """
+
+    poll_records: int = 5_000
+    poll_ms: int = 100
+    ahead_ms: int = 2_000
+    silence_seconds: float = 0.2
+    revoke_seconds: float = 10.0
+    session_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeParts:
+    """What the intake side is made of."""
+
+    bus: Bus
+    topics: Topics
+    tenant: str
+    sources: Mapping[str, Source]
+    limits: IntakeLimits = IntakeLimits()
+
+    def group(self, part: str) -> str:
+        """Return the name of a part's group of consumers; sites that share a cluster have different ones."""
+        return f"sentinel-{self.topics.events.name}.{part}"
+
+
+class Normaliser(Connected):
+    """Reads its share of intake. Stopping commits what is in hand and leaves the group."""
+
+    def __init__(self, parts: IntakeParts) -> None:
+        super().__init__()
+        self._parts = parts
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[_Session]:
+        """Join the group."""
+        parts, names = self._parts, [topic.name for topic in self._parts.topics.intake.values()]
+        # asked on the reading consumer's connection, where a partition ends would wait behind a fetch
+        async with (
+            started(parts.bus, producer(parts.bus, linger_ms=LINGER_MS)) as out,
+            started(parts.bus, admin(parts.bus)) as kafka,
+            started(parts.bus, consumer(parts.bus)) as asking,
+        ):
+            told = {"session_timeout_ms": parts.limits.session_ms, "max_partition_fetch_bytes": FETCH_BYTES}
+            intake = consumer(parts.bus, group=parts.group("intake"), **told)
+            session = _Session(parts, intake, asking, out, kafka)
+            intake.subscribe(names, listener=_listener(session))
+            async with started(parts.bus, intake):
+                yield session
+
+
+def _listener(session: _Session) -> Any:
+    from aiokafka import ConsumerRebalanceListener  # noqa: PLC0415
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+        async def on_partitions_revoked(self, _revoked: Collection[TopicPartition]) -> None:
+            await session.give_up()
+
+        async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
+            """Nothing: what is new is found at the next step."""
+
+    return Listener()
+
+
+class _Session:
+    """One membership of the group."""
+
+    def __init__(
+        self,
+        parts: IntakeParts,
+        intake: AIOKafkaConsumer,
+        asking: AIOKafkaConsumer,
+        out: AIOKafkaProducer,
+        kafka: AIOKafkaAdminClient,
+    ) -> None:
+        self._parts, self._intake, self._asking, self._out, self._admin = parts, intake, asking, out, kafka
+        self._group = parts.group("intake")
+        self._sources = {topic.name: guarded(parts.sources.get(name, NO_SOURCE)) for name, topic in parts.topics.intake.items()}
+        self._readings: dict[TopicPartition, Reading] = {}
+        self._busy = asyncio.Lock()
+        self._broker_ms = 0
+        self._told_silence = 0.0
+        self._slowest_ms = 0
+
+    async def give_up(self) -> None:
+        """Finish what is in hand while the partitions are still ours; what takes too long comes again to their next reader."""
+        try:
+            async with asyncio.timeout(self._parts.limits.revoke_seconds), self._busy:
+                self._readings.clear()
+        except TimeoutError:
+            report("intake-given-up-late")
+
+    async def step(self) -> None:
+        """Read once, tell, commit, then tell of silence."""
+        limits = self._parts.limits
+        polled = await self._intake.getmany(timeout_ms=limits.poll_ms, max_records=limits.poll_records)
+        async with self._busy:
+            if not await self._begin(polled):
+                return
+            taken = [self._readings[where].take(_checked(records), self._partitions) for where, records in polled.items()]
+            if taken:
+                await self._tell(taken)
+            is_due = bool(taken) or time.monotonic() - self._told_silence >= limits.silence_seconds
+            silent = await self._silent() if is_due else set()
+            if await self._commit(polled.keys() | silent) and is_due:
+                await self._tell_silence()
+            await self._hold_back()
+
+    @property
+    def _partitions(self) -> int:
+        return self._parts.topics.events.partitions
+
+    async def _begin(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> bool:
+        """Find out where partitions that are new to us were read to; False: they are not ours any more."""
+        new = self._intake.assignment() - self._readings.keys()
+        if new:
+            found = await self._admin.list_consumer_group_offsets(self._group, partitions=list(new))
+            for where in new:
+                kept = found.get(where)
+                if kept is not None and kept.offset >= 0:
+                    start, until_ms = kept.offset, _ms(kept.metadata)
+                else:
+                    start, until_ms = await self._start(where, polled), 0
+                source = self._sources[where.topic]
+                self._readings[where] = Reading(self._parts.tenant, where.topic, where.partition, source, start, until_ms)
+        return polled.keys() <= self._readings.keys()
+
+    async def _start(self, where: TopicPartition, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
+        return int(polled[where][0].offset if where in polled else await self._intake.position(where))
+
+    async def _tell(self, taken: Sequence[Taken]) -> None:
+        letters = [refused for one in taken for refused in one.refused]
+        shards = zip(*(one.slices for one in taken), strict=True)
+        await asyncio.gather(self._send_slices([pack(slices) for slices in shards]), self._send_refused(letters))
+
+    async def _tell_silence(self) -> None:
+        """Tell how far all is read, were it nothing new: the answer says what time it is."""
+        if self._readings:
+            await self._send_slices([pack(reading.silent() for reading in self._readings.values())] * self._partitions)
+        self._told_silence = time.monotonic()
+
+    async def _send_slices(self, shards: Sequence[Sequence[bytes]]) -> None:
+        """Send each partition of `events` its records; when the brokers got them is the latest time we know of."""
+        name = self._parts.topics.events.name
+        sent = [
+            await self._out.send(name, record, partition=partition, headers=HEADERS)
+            for partition, records in enumerate(shards)
+            for record in records
+        ]
+        self._broker_ms = min(done.timestamp for done in await asyncio.gather(*sent))
+
+    async def _send_refused(self, refused: Sequence[Refused]) -> None:
+        name = self._parts.topics.rejected.name
+        sent = [
+            await self._out.send(name, one.letter.record.raw, key=one.letter.id.encode(), headers=one.headers) for one in refused
+        ]
+        await asyncio.gather(*sent)
+
+    async def _silent(self) -> set[TopicPartition]:
+        """Return the partitions read to their end, after which nothing came until the brokers' time that we know of.
+
+        The end is asked for after that time: a record that comes later is told a later time by the same clock.
+        """
+        waiting = [where for where, reading in self._readings.items() if reading.until_ms < self._broker_ms]
+        ends = await self._asking.end_offsets(waiting) if waiting else {}
+        silent = {where for where, end in ends.items() if await self._intake.position(where) >= end}
+        for where in silent:
+            self._readings[where].until_ms = self._broker_ms
+        return silent
+
+    async def _commit(self, moved: Collection[TopicPartition]) -> bool:
+        """Keep how far partitions are read; False: they are another's by now, and what was told comes again."""
+        from aiokafka.errors import CommitFailedError, IllegalStateError  # noqa: PLC0415
+
+        read = {where: self._readings[where] for where in moved}
+        try:
+            if read:
+                await self._intake.commit({where: (one.next, str(one.until_ms)) for where, one in read.items()})
+        except (CommitFailedError, IllegalStateError):
+            self._readings.clear()
+            return False
+        return True
+
+    async def _hold_back(self) -> None:
+        """Pause partitions that are far ahead of the slowest of all."""
+        ahead = self._ahead()
+        if ahead:
+            self._slowest_ms = await self._slowest()
+            ahead = self._ahead()
+        if paused := self._intake.paused() - ahead:
+            self._intake.resume(*paused)
+        self._intake.pause(*ahead)
+
+    def _ahead(self) -> set[TopicPartition]:
+        latest = self._slowest_ms + self._parts.limits.ahead_ms
+        return {where for where, reading in self._readings.items() if reading.until_ms > latest}
+
+    async def _slowest(self) -> int:
+        """Return how far (ms) the partition of intake is read that is furthest behind, by what the group committed."""
+        from aiokafka import TopicPartition  # noqa: PLC0415
+
+        every = [TopicPartition(t.name, p) for t in self._parts.topics.intake.values() for p in range(t.partitions)]
+        found = await self._admin.list_consumer_group_offsets(self._group, partitions=every)
+        return min(_ms(found[where].metadata) if where in found else 0 for where in every)
+
+
+def _checked(records: Sequence[Any]) -> Sequence[Any]:
+    if any(record.timestamp_type != LOG_APPEND_TIME for record in records):
+        raise RefusedToStartError(f"{records[0].topic}: its time is not LogAppendTime; see `sentinel topics check`")
+    return records
+
+
+def _ms(metadata: str | None) -> int:
+    return int(metadata) if metadata and metadata.isdecimal() else 0

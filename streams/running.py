@@ -1,0 +1,115 @@
+"""Parts of a worker that run until they are told to stop, over connections that may break; and what ends one that is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Final, Protocol
+
+from sentinel.core.errors import RefusedToStartError
+from streams.faults import report
+
+STUCK_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 1.0
+
+
+class Runnable(Protocol):
+    """A part. `moved_at`: when it last got further, or found that there was nothing to do (monotonic seconds)."""
+
+    @property
+    def moved_at(self) -> float: ...  # noqa: D102
+
+    async def run(self) -> None:
+        """Work until told to stop."""
+        ...
+
+    def stop(self) -> None:
+        """Ask `run` to finish what is in hand and return."""
+        ...
+
+
+class Session(Protocol):
+    """A part's work over connections that stand."""
+
+    async def step(self) -> None:
+        """Do what there is to do, once; return after a moment when there is nothing."""
+        ...
+
+
+class Connected(ABC):
+    """A part that makes its connections anew when Kafka fails them: what was not committed comes again."""
+
+    def __init__(self) -> None:
+        self._stopping = asyncio.Event()
+        self._was_in = self._is_failing = False
+        self.moved_at = time.monotonic()
+
+    @abstractmethod
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """Connect; leaving ends the connections in order."""
+
+    def stop(self) -> None:
+        """Ask `run` to finish what is in hand and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until told to stop.
+
+        Raises:
+            RefusedToStartError: Kafka does not let us in and never did, or what it holds cannot be worked with.
+        """
+        from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+        while not self._stopping.is_set():
+            try:
+                await self._connected()
+            except KafkaError as error:
+                await self._wait(error)
+
+    async def _connected(self) -> None:
+        async with AsyncExitStack() as closing:
+            session = await self._entered(closing)
+            while session is not None and not self._stopping.is_set():
+                await session.step()
+                self.moved_at, self._is_failing = time.monotonic(), False
+                await asyncio.sleep(0)  # a step that never had to wait lets the others work all the same
+
+    async def _entered(self, closing: AsyncExitStack) -> Session | None:
+        try:
+            session = await closing.enter_async_context(self.session())
+        except RefusedToStartError as error:
+            if not self._was_in:
+                raise
+            await self._wait(error)
+            return None
+        self._was_in = True
+        return session
+
+    async def _wait(self, error: Exception) -> None:
+        if not self._is_failing:
+            report("kafka-failing", error, part=type(self).__name__)
+        self._is_failing = True
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def watch(part: Runnable, stuck_seconds: float = STUCK_SECONDS, end: Callable[[int], object] = os._exit) -> Callable[[], None]:
+    """End this process with code 1 when a part has not moved for long; return what calls this off.
+
+    Whoever restarts the worker gets all that was not committed. From a thread: what hangs may be the event loop.
+    """
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(min(1.0, stuck_seconds / 4)):
+            if time.monotonic() - part.moved_at >= stuck_seconds:
+                report("worker-stuck", part=type(part).__name__, seconds=int(stuck_seconds))
+                end(1)
+                return
+
+    threading.Thread(target=look, name="watchdog", daemon=True).start()
+    return is_over.set

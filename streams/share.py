@@ -1,0 +1,290 @@
+"""The share of one worker while it has it: what comes goes through its shards and is kept, hours close with all others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sentinel.core.errors import RejectionCode
+from streams.bus import Bus
+from streams.closings import COMMON, Closed, Closings
+from streams.context_topic import ContextTopic
+from streams.keeping import Keeper, Store
+from streams.merging import NEVER, ContextSlice, Place
+from streams.reading import Refused
+from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.shards import Shards, Trouble
+from streams.state_topic import StateTopic
+from streams.topics import Topics
+from streams.wire import Row, unpack
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+    from sentinel.core.closing import Closing
+    from sentinel.core.common import Common
+    from sentinel.core.shard import Shard
+    from streams.restoring import Checkpoints
+
+ALERT_HEADERS: Final = [("v", b"1")]
+FAILED: Final = "processing failed on this record"
+
+
+@dataclass(frozen=True, slots=True)
+class AssessorLimits:
+    """How much is taken at once, and how often it is kept.
+
+    `held_rows`: that may wait for their turn; `pending_rows`: that may wait for a store that refuses;
+    `session_ms`: silence after which the group takes a worker for dead.
+    """
+
+    poll_records: int = 64
+    poll_ms: int = 50
+    batch_rows: int = 2_000
+    slice_seconds: float = 0.2
+    held_rows: int = 100_000
+    flush_rows: int = 50_000
+    flush_seconds: float = 0.5
+    pending_rows: int = 100_000
+    checkpoint_seconds: float = 60.0
+    checkpoint_events: int = 2_000_000
+    late_seconds: int = 3_600
+    retry_seconds: float = 1.0
+    revoke_seconds: float = 10.0
+    session_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AssessorParts:
+    """What the assessing side is made of. `open_store` opens the store for a lane of writing; `key`: of the states' MAC."""
+
+    bus: Bus
+    topics: Topics
+    tenant: str
+    build_common: Callable[[], Common]
+    build_shard: Callable[[Common], Shard]
+    unpack_closing: Callable[[bytes], Closing]
+    decode_context: ContextDecoder
+    open_store: Callable[[str], Store]
+    key: bytes = field(repr=False)
+    limits: AssessorLimits = AssessorLimits()
+
+    @property
+    def group(self) -> str:
+        """The consumers' group; sites that share a cluster have different ones."""
+        return f"sentinel-{self.topics.events.name}.assess"
+
+    @property
+    def intake(self) -> list[Place]:
+        """Every partition of intake."""
+        return [(topic.name, partition) for topic in self.topics.intake.values() for partition in range(topic.partitions)]
+
+    @property
+    def places(self) -> list[Place]:
+        """Every partition whose records are in the one order."""
+        return [*self.intake, (self.topics.context.name, 0)]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The sources by topic."""
+        return {topic.name: source for source, topic in self.topics.intake.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What leads to Kafka."""
+
+    events: AIOKafkaConsumer
+    out: AIOKafkaProducer
+    closings: Closings
+    states: StateTopic
+    context: ContextTopic
+
+
+class Share:
+    """The partitions that a worker has, and what it takes to let them go on. They are its until told otherwise."""
+
+    def __init__(
+        self, parts: AssessorParts, links: Links, checkpoints: Checkpoints, shards: Shards, keeper: Keeper, trouble: Trouble
+    ) -> None:
+        self._parts, self._limits, self._links, self._checkpoints = parts, parts.limits, links, checkpoints
+        self._shards, self._keeper, self._trouble = shards, keeper, trouble
+        self._broker_ms = NEVER
+        self._unsaved: list[int] = []
+        self._flushed = self._saved = time.monotonic()
+        self._saved_events = keeper.done.events
+        self._committed: dict[int, int] = {}
+
+    def covers(self, given: frozenset[int]) -> bool:
+        """Whether it can go on as `given`: nothing is new or broken, and no other worker will write in its lane."""
+        owned = self._shards.owned
+        return given <= owned.keys() and min(given, default=-1) == min(owned) and not any(one.is_broken for one in owned.values())
+
+    async def look_around(self, intake: Sequence[Place]) -> None:
+        """Ask the store what it has of what is to come: others may have gone this way, before us or while we were away.
+
+        Raises:
+            SentinelError: it does not answer.
+        """
+        stored = await asyncio.to_thread(self._keeper.stored_since, self._shards.least(intake))
+        for owned in self._shards.owned.values():
+            owned.stored = replace(stored)
+
+    def place(self, given: frozenset[int]) -> bool:
+        """Go on as `given`, each partition reading on where it stands.
+
+        Raises:
+            IllegalStateError: they are not ours any more.
+        """
+        self._shards.keep_only(given)
+        self._unsaved = [partition for partition in self._unsaved if partition in (COMMON, *given)]
+        self._committed.clear()
+        for partition, owned in self._shards.owned.items():
+            self._links.events.seek(self._where(partition), owned.merge.next)
+        self._links.events.resume(*self._links.events.paused())
+        return True
+
+    async def take(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Take in what came of `events` and of the context."""
+        known = await self._links.context.read(self._broker_ms)
+        await asyncio.to_thread(self._push, polled, known)
+        refused, self._links.context.refused = self._links.context.refused, []
+        if 0 in self._shards.owned:  # who has the first partition tells for all
+            await self._refuse(refused)
+        failed, self._trouble.untold = self._trouble.untold, []
+        await self._refuse([self._failed(place, row) for place, row in failed])
+
+    def _failed(self, place: Place, row: Row) -> Refused:
+        source, received_us = self._parts.sources[place[0]], row.append_ms * 1_000
+        record = LogRecord(self._parts.tenant, Kind.EVENT, source, msgspec.json.encode(row.event), received_us)
+        return Refused(*place, row.offset, DeadLetter(record, RejectionCode.UNPARSEABLE, detail=FAILED))
+
+    async def _refuse(self, refused: Sequence[Refused]) -> None:
+        name, out = self._parts.topics.rejected.name, self._links.out
+        sent = [await out.send(name, one.letter.record.raw, key=one.letter.id.encode(), headers=one.headers) for one in refused]
+        await asyncio.gather(*sent)
+
+    def _push(self, polled: Mapping[TopicPartition, Sequence[Any]], known: ContextSlice) -> None:
+        for where, records in polled.items():
+            merge = self._shards.owned[where.partition].merge
+            for record in records:
+                slices = unpack(record.value, record.headers)
+                merge.push(record.offset, slices)
+                self._broker_ms = max(self._broker_ms, *(told.read_until for told in slices))
+        for owned in self._shards.owned.values():
+            owned.merge.know(known)
+
+    async def go_on(self) -> bool:
+        """Do for a moment what can be done; False: nothing can be done before more comes.
+
+        Raises:
+            SentinelError: the store does not take it, or does not answer; nothing is lost, call it again.
+        """
+        await self._save()
+        has_more = await asyncio.to_thread(self._assess)
+        has_more |= await self._close_hour()
+        if self._keeper.pending >= self._limits.flush_rows or time.monotonic() - self._flushed >= self._limits.flush_seconds:
+            await self.flush()
+        self._refresh()
+        return has_more
+
+    def _assess(self) -> bool:
+        until = time.monotonic() + self._limits.slice_seconds
+        while self._keeper.pending < self._limits.pending_rows:
+            if not self._shards.step(self._keeper, self._limits.batch_rows):
+                return False
+            if time.monotonic() >= until or self._keeper.pending >= self._limits.flush_rows:
+                return True
+        return False
+
+    async def _close_hour(self) -> bool:
+        """Tell what ours add to the hours that end; once all have told, open the next. False: that was not now."""
+        closings, shards = self._links.closings, self._shards
+        await closings.tell([*self._untold()])
+        await closings.read()
+        told = closings.of(shards.mark) if shards.mark is not None else None
+        if shards.mark is None or told is None:
+            return False
+        await asyncio.to_thread(shards.close, shards.mark, told, self._keeper)
+        self._keeper.done.hour = shards.common.hour
+        if closings.is_checkpoint(shards.common.hour):
+            self._unsaved = [*([COMMON] if 0 in shards.owned else []), *shards.owned]
+        return True
+
+    def _untold(self) -> Iterator[Closed]:
+        for partition, owned in self._shards.owned.items():
+            if owned.mark is not None and owned.closing is not None and not self._links.closings.has(owned.mark, partition):
+                yield Closed(owned.mark, partition, owned.closing.pack(), partition == 0 and self._is_checkpoint_due())
+
+    async def flush(self) -> None:
+        """Make durable all that was decided, tell the alerts, and commit.
+
+        Raises:
+            SentinelError: the store does not take it; nothing is lost, call it again.
+        """
+        alerts = await asyncio.to_thread(self._keeper.flush)
+        name = self._parts.topics.alerts.name
+        sent = [
+            await self._links.out.send(name, alert.to_json().encode(), key=alert.id.encode(), headers=ALERT_HEADERS)
+            for alert in alerts
+        ]
+        await asyncio.gather(*sent)
+        self._flushed = time.monotonic()
+        await self._commit()
+
+    async def _commit(self) -> None:
+        """Say how far we are, for those who watch; where we go on is in the checkpoints."""
+        from aiokafka.errors import CommitFailedError, IllegalStateError  # noqa: PLC0415
+
+        needed = {partition: owned.merge.needed for partition, owned in self._shards.owned.items()}
+        if needed == self._committed:
+            return
+        try:
+            await self._links.events.commit({self._where(partition): offset for partition, offset in needed.items()})
+        except (CommitFailedError, IllegalStateError):
+            return
+        self._committed = needed
+
+    def _is_checkpoint_due(self) -> bool:
+        limits, events = self._limits, self._keeper.done.events - self._saved_events
+        is_due = time.monotonic() - self._saved >= limits.checkpoint_seconds or events >= limits.checkpoint_events
+        return is_due or not self._links.closings.manifests(COMMON)
+
+    def _refresh(self) -> None:
+        """Within an hour that began with a checkpoint, let a later state of it take its place."""
+        if self._is_checkpoint_due() and not self._unsaved:
+            hour, manifests = self._shards.common.hour, self._links.closings.manifests
+            even = [partition for partition, owned in self._shards.owned.items() if owned.is_even and owned.mark is None]
+            self._unsaved = [partition for partition in even if hour in manifests(partition)]
+
+    async def _save(self) -> None:
+        if self._unsaved:
+            await self.flush()
+            for partition in self._unsaved:
+                await self._checkpoints.save(self._shards, partition)
+            self._unsaved = []
+            self._saved, self._saved_events = time.monotonic(), self._keeper.done.events
+
+    def balance(self) -> None:
+        """Bound what is held. Who cannot keep up stops reading; what waits for other parts of intake is shed, and read again."""
+        events, rows_max = self._links.events, self._limits.held_rows // len(self._shards.owned)
+        for partition, owned in self._shards.owned.items():
+            where = self._where(partition)
+            if owned.is_starving:
+                owned.merge.shed(rows_max)
+                if (again := owned.merge.rewind()) is not None:
+                    events.seek(where, again)
+            if owned.held > rows_max:
+                events.pause(where)
+            elif owned.is_starving or owned.held < rows_max // 2:
+                events.resume(where)
+
+    def _where(self, partition: int) -> TopicPartition:
+        from aiokafka import TopicPartition  # noqa: PLC0415
+
+        return TopicPartition(self._parts.topics.events.name, partition)

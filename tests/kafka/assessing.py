@@ -1,0 +1,216 @@
+"""What the tests of the assessing side run and compare: workers in this process or of their own, a store they share, the truth.
+
+As a program, `assessing.py SERVERS PREFIX STORE PARTITIONS`: a worker of both sides, until it is killed or told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from sentinel.assembly import context_decoder, detectors, online_model, sources
+from sentinel.core.alert import Alert
+from sentinel.core.batch import Provenance, batch_of
+from sentinel.core.closing import Closing
+from sentinel.core.common import Common
+from sentinel.core.errors import RejectedError
+from sentinel.core.pipeline import Pipeline
+from sentinel.core.shard import Shard
+from sentinel.store.client import connect
+from sentinel.store.writer import Writer
+from streams.assessor import Assessor
+from streams.bus import Bus, consumer, producer, started
+from streams.closings import Closings
+from streams.normaliser import IntakeLimits, IntakeParts, Normaliser
+from streams.share import AssessorLimits, AssessorParts
+from streams.tail import tail
+from streams.topics import Layout, Topic, Topics, declare
+
+TENANT = "chu"
+SOURCE = "fhir_auditevent"
+PER_DAY = 5.0
+KEY = b"of the tests"
+LIMITS = AssessorLimits(checkpoint_seconds=1.0, retry_seconds=0.2, session_ms=6_000)
+
+
+def layout(prefix: str, partitions: int = 3) -> Topics:
+    """The topics of a test."""
+    return declare(Layout((SOURCE,), prefix, partitions=partitions, replication=1))
+
+
+def common() -> Common:
+    return Common(online_model(), PER_DAY)
+
+
+def shard(common: Common) -> Shard:
+    return Shard(TENANT, detectors(), common)
+
+
+class Store:
+    """The store as a worker opens it."""
+
+    def __init__(self, dsn: str, lane: str) -> None:
+        self._connections = connect(dsn)
+        self.writer = Writer(self._connections.writer, lane)
+
+    def close(self) -> None:
+        """Close the client."""
+        self._connections.close()
+
+
+def parts(bus: Bus, topics: Topics, store: str, limits: AssessorLimits, build_shard: Callable[[Common], Shard]) -> AssessorParts:
+    """What an assessor is made of."""
+    return AssessorParts(
+        bus, topics, TENANT, common, build_shard, Closing.unpack, context_decoder(), partial(Store, store), KEY, limits
+    )
+
+
+def worker(
+    bus: Bus, topics: Topics, store: str, limits: AssessorLimits = LIMITS, build_shard: Callable[[Common], Shard] = shard
+) -> tuple[Normaliser, Assessor]:
+    """Both sides."""
+    intake = IntakeParts(bus, topics, TENANT, {SOURCE: sources()[SOURCE]}, IntakeLimits(session_ms=6_000))
+    return Normaliser(intake), Assessor(parts(bus, topics, store, limits, build_shard))
+
+
+async def send(
+    bus: Bus, topics: Topics, context: Iterable[tuple[str, bytes]], events: Iterable[bytes], a_second: int = 0
+) -> None:
+    """Send the context, then the events to the partitions of intake in turn, as many a second; 0: at once."""
+    topic = topics.intake[SOURCE]
+    async with started(bus, producer(bus)) as out:
+        for key, resource in context:
+            await out.send(topics.context.name, resource, key=key.encode())
+        await out.flush()
+        for n, event in enumerate(events):
+            await out.send(topic.name, event, partition=n % topic.partitions)
+            if a_second and n % 200 == 199:
+                await asyncio.sleep(200 / a_second)
+        await out.flush()
+
+
+@dataclass
+class Truth:
+    """What one undisturbed pipeline makes of the topics: each event's place with what was concluded, each alert as it stands."""
+
+    rows: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
+    alerts: dict[str, str] = field(default_factory=dict)
+
+    def take(self, alerts: Iterable[Alert]) -> None:
+        """Take alerts as they stand now."""
+        self.alerts.update((alert.id, alert.to_json()) for alert in alerts)
+
+
+async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
+    """Read intake and context to their ends, and take them in the one order through one pipeline, `without` one id."""
+    records = sorted(await _everything(bus, [topics.intake[SOURCE], topics.context]), key=lambda one: one[:4])
+    pipeline = Pipeline(TENANT, detectors(), online_model(), PER_DAY)
+    decode, decode_context, found = sources()[SOURCE].decode, context_decoder(), Truth()
+    for topic, run in groupby(records, key=lambda one: one[1]):
+        some = list(run)
+        if topic == topics.context.name:
+            for *_, raw in some:
+                with suppress(RejectedError, TypeError):  # what cannot be read, and what was deleted
+                    pipeline.know(decode_context(raw))
+            continue
+        decoded = decode([raw for *_, raw in some])
+        places = [some[at][:4] for at in decoded.records]
+        ordinals = list(_ordinals(decoded.records))
+        where = Provenance(
+            SOURCE,
+            np.array([ms * 1_000 for ms, *_ in places]),
+            np.array([p for _, _, p, _ in places]),
+            np.array([offset for *_, offset in places]),
+            np.array(ordinals),
+        )
+        batch = batch_of(TENANT, decoded.rows, where)
+        processed = pipeline.process(batch.take([at for at, id_ in enumerate(batch.id) if id_ != without]))
+        found.take(processed.alerts)
+        kept, assessment = processed.kept, processed.assessment
+        for at in range(len(kept)):
+            place = (kept.source[at], int(kept.partition[at]), int(kept.offset[at]), int(kept.ordinal[at]))
+            found.rows[place] = (kept.key[at].hex(), assessment.explained_by[at], list(assessment.detectors.get(at, ())))
+    return found
+
+
+def _ordinals(records: list[int]) -> Iterator[int]:
+    for _, run in groupby(records):
+        yield from range(len(list(run)))
+
+
+async def _everything(bus: Bus, topics: list[Topic]) -> list[tuple[int, str, int, int, bytes]]:
+    from aiokafka import TopicPartition
+
+    found = []
+    async with started(bus, consumer(bus)) as back:
+        every = [TopicPartition(topic.name, p) for topic in topics for p in range(topic.partitions)]
+        back.assign(every)
+        ends = await back.end_offsets(every)
+        while any([await back.position(where) < end for where, end in ends.items()]):
+            for where, some in (await back.getmany(timeout_ms=200)).items():
+                found += [(one.timestamp, where.topic, where.partition, one.offset, one.value) for one in some]
+    return found
+
+
+def stored(store: str) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
+    """Return the rows of a store by place, doubles twice; and its alerts as they stand."""
+    connections = connect(store)
+    columns = "source, partition, offset, ordinal, lower(hex(key)), explained_by, detectors"
+    rows = connections.writer.query(f"SELECT {columns} FROM access").result_rows
+    alerts = connections.writer.query("SELECT id, body FROM alert FINAL").result_rows
+    connections.close()
+    return sorted(map(tuple, rows), key=lambda row: row[:4]), dict(alerts)
+
+
+def same(store: str, expected: Truth) -> None:
+    """Assert that a store holds the truth: nothing lost, nothing twice, the same conclusions and alerts."""
+    rows, alerts = stored(store)
+    assert len(rows) == len({row[:4] for row in rows}), "a row twice"
+    assert {row[:4]: row[4:] for row in rows} == expected.rows
+    assert alerts == expected.alerts
+
+
+async def becomes_same(store: str, expected: Truth, seconds: float) -> None:
+    """Wait until a store holds the truth; it never holds more, nor anything twice."""
+    for _ in range(int(seconds / 0.5)):
+        rows, alerts = stored(store)
+        assert {row[:4] for row in rows} <= expected.rows.keys()
+        assert len(rows) == len({row[:4] for row in rows}), "a row twice"
+        if len(rows) == len(expected.rows) and alerts == expected.alerts:
+            break
+        await asyncio.sleep(0.5)
+    same(store, expected)
+
+
+async def damage(bus: Bus, topics: Topics, partition: int, states: int) -> None:
+    """Let the newest checkpoints of a partition, as many as told, be other than they were kept."""
+    async with started(bus, producer(bus)) as out, tail(bus, topics.closings.name) as told:
+        closings = Closings(told, out, topics.events.partitions, Closing.unpack)
+        await closings.read_to_end()
+        newest = sorted(closings.manifests(partition).items(), reverse=True)
+        assert len(newest) == 2
+        for _, manifest in newest[:states]:
+            await closings.keep(msgspec.structs.replace(manifest, mac=bytes(32)))
+
+
+async def _main(servers: str, prefix: str, store: str, partitions: str) -> None:
+    sides = worker(Bus(servers), layout(prefix, int(partitions)), store)
+    for side in sides:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: [side.stop() for side in sides])
+    await asyncio.gather(*(side.run() for side in sides))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(_main(*sys.argv[1:]))

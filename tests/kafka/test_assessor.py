@@ -1,0 +1,225 @@
+"""The assessing side against a real broker and a served store: what one undisturbed pipeline concludes, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from itertools import chain, islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.hospital import Hospital, HospitalSettings
+from sentinel.assembly import detectors
+from sentinel.core.shard import Shard, Work
+from sentinel.store.client import connect
+from sentinel.store.migrate import migrate
+from streams.bus import Bus
+from streams.topic_admin import create
+from streams.topics import Topics
+from tests.kafka import assessing
+from tests.kafka import intake_feeding as feeding
+from tests.kafka.assessing import TENANT
+from tests.kafka.gate import Gate
+from tests.kafka.intake_feeding import running
+
+ROOT = Path(__file__).parents[2]
+BAD = "4aea347d-bb5e-48b3-00b3-e7bf52ff5e02"  # one of the first events of the hospital below
+
+
+@pytest.fixture
+def own(bus: Bus, prefix: str) -> Topics:
+    """Topics of this test."""
+    declared = assessing.layout(prefix)
+    asyncio.run(create(bus, declared))
+    return declared
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a program in a process of its own, ended at the latest with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*command: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, command)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def store(tmp_path: Path, run: Callable[..., subprocess.Popen[str]]) -> str:
+    """An empty store that several processes share."""
+    server = run(ROOT / "tests/store/serving.py", tmp_path / "store")
+    assert server.stdout is not None
+    url = f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{int(server.stdout.readline())}/default"
+    connections = connect(url)
+    migrate(connections.writer)
+    connections.close()
+    return url
+
+
+@cache
+def hospital(count: int) -> tuple[list[tuple[str, bytes]], list[bytes]]:
+    """A small hospital's context by key, and its first events."""
+    made = Hospital(HospitalSettings(seed=3, staff=60, days=7, start=date(2026, 3, 2)))
+    context = [(key_of(resource), resource) for resource in chain.from_iterable(made.context().values())]
+    return context, [event.resource for event in islice(made.events(), count)]
+
+
+class Head(msgspec.Struct):
+    """What names a resource."""
+
+    resourceType: str  # noqa: N815
+    id: str
+
+
+def key_of(resource: bytes) -> str:
+    head = msgspec.json.decode(resource, type=Head)
+    return f"{head.resourceType}/{head.id}"
+
+
+def test_one_worker_concludes_what_one_pipeline_does(bus: Bus, own: Topics, store: str) -> None:
+    """Partitions of people, each hour closed by all of them: every event is kept once with the same conclusions and alerts."""
+    context, events = hospital(6_000)
+
+    async def run() -> None:
+        async with running(*assessing.worker(bus, own, store)):
+            await assessing.send(bus, own, context, events)
+            await assessing.becomes_same(store, await assessing.truth(bus, own), 60)
+
+    asyncio.run(run())
+
+
+def test_workers_that_come_leave_and_are_killed_conclude_the_same(
+    bus: Bus, own: Topics, store: str, run: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Partitions move, states are restored, what was decided twice is kept once: no event lost, none twice, the same alerts."""
+    context, events = hospital(12_000)
+    prefix = own.events.name.removesuffix("events")
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> None:
+        started.append(run(ROOT / "tests/kafka/assessing.py", bus.servers, prefix, store, own.events.partitions))
+
+    async def disturb() -> None:
+        start()
+        start()
+        await asyncio.sleep(9)
+        started[0].kill()
+        start()
+        await asyncio.sleep(8)
+        started[1].terminate()
+        await asyncio.sleep(5)
+        start()
+        started[2].kill()
+
+    async def feed() -> None:
+        sending = asyncio.create_task(assessing.send(bus, own, context, events, a_second=600))
+        await disturb()
+        await sending
+        await assessing.becomes_same(store, await assessing.truth(bus, own), 90)
+
+    asyncio.run(feed())
+    assert [process.poll() for process in started[:3]] == [-signal.SIGKILL, 0, -signal.SIGKILL]
+    assert started[3].poll() is None
+
+
+def test_a_store_that_refuses_is_waited_for(bus: Bus, own: Topics, store: str) -> None:
+    """What cannot be kept waits within bounds, and nothing is lost or doubled."""
+    context, events = hospital(6_000)
+    limits = replace(assessing.LIMITS, held_rows=600, pending_rows=300, flush_rows=300, batch_rows=100)
+
+    async def run() -> None:
+        with Gate(store) as gate:
+            normaliser, assessor = assessing.worker(bus, own, gate.store, limits)
+            async with running(normaliser, assessor):
+                await assessing.send(bus, own, context, events[:3_000])
+                await asyncio.sleep(2)
+                gate.is_open = False
+                await assessing.send(bus, own, [], events[3_000:])
+                await asyncio.sleep(4)
+                decided = assessor.done.events
+                await asyncio.sleep(2)
+                assert assessor.done.events == decided < len(events)
+                gate.is_open = True
+                await assessing.becomes_same(store, await assessing.truth(bus, own), 60)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_damaged_checkpoint_is_not_used(bus: Bus, own: Topics, store: str, damaged: int) -> None:
+    """The one before takes its place; without any, all is rebuilt from what is in Kafka. Either way the end is the same."""
+    context, events = hospital(4_000)
+    limits = replace(assessing.LIMITS, checkpoint_seconds=0.2)
+
+    async def run() -> None:
+        normaliser, assessor = assessing.worker(bus, own, store, limits)
+        async with running(normaliser, assessor):
+            await assessing.send(bus, own, context, events[:3_000])
+            expected = await assessing.truth(bus, own)
+            await assessing.becomes_same(store, expected, 60)
+        await assessing.damage(bus, own, partition=1, states=damaged)
+        normaliser, assessor = assessing.worker(bus, own, store)
+        async with running(normaliser, assessor):
+            await assessing.send(bus, own, [], events[3_000:])
+            await assessing.becomes_same(store, await assessing.truth(bus, own), 60)
+        assert (assessor.done.events > len(expected.rows)) is (damaged == 2)
+
+    asyncio.run(run())
+
+
+def test_a_resource_that_cannot_be_read_is_told_of(bus: Bus, own: Topics, store: str) -> None:
+    """The others are known; it lies in `rejected` with its reason and place."""
+    context, events = hospital(500)
+    bad = [("Patient/1", b'{"resourceType": "Patient", "id": 1}'), ("Patient/2", None)]
+
+    async def run() -> None:
+        async with running(*assessing.worker(bus, own, store)):
+            await assessing.send(bus, own, [*bad, *context], events)
+            await assessing.becomes_same(store, await assessing.truth(bus, own), 60)
+            refused = await feeding.refused(bus, own, 1)
+        [told] = [one for one in refused.values() if one["offset"] == "0"]
+        assert (told["code"], told["pointer"], told["topic"]) == ("wrong-type", "/id", own.context.name)
+
+    asyncio.run(run())
+
+
+class Brittle(Shard):
+    """A core with a fault: it fails on one event, after it has begun to take it in."""
+
+    def assess(self, work: Work, start: int, stop: int) -> None:
+        """Fail on the events of one person at one moment."""
+        super().assess(work, start, stop)
+        if BAD in work.batch.id:
+            raise ValueError("this event's content")
+
+
+def test_an_event_on_which_the_core_fails_is_set_aside(bus: Bus, own: Topics, store: str) -> None:
+    """State goes back to where it was, the record is left out and told of, and all others are assessed as ever."""
+    context, events = hospital(1_000)
+
+    async def run() -> None:
+        normaliser, assessor = assessing.worker(bus, own, store, build_shard=lambda common: Brittle(TENANT, detectors(), common))
+        async with running(normaliser, assessor):
+            await assessing.send(bus, own, context, events)
+            expected = await assessing.truth(bus, own, without=BAD)
+            await assessing.becomes_same(store, expected, 60)
+            refused = [one for one in (await feeding.refused(bus, own, 1)).values() if BAD in one["raw"]]
+        assert {one["detail"] for one in refused} == {"processing failed on this record"}
+
+    asyncio.run(run())
