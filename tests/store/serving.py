@@ -1,6 +1,7 @@
 """The engine behind ClickHouse's HTTP interface, as far as the store uses it: `serving.py FOLDER`, says its port.
 
-User `sentinel`, password `let me in`. `POST /lose` makes the next insert happen without an answer.
+User `sentinel`, password `let me in`. Like a server it takes no field over 128 KiB. `POST /lose` makes the next insert
+happen without an answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import chdb
 ENGINE = chdb.connect(sys.argv[1])
 LOSING: list[bool] = []
 ONE_AT_A_TIME = Lock()
+FIELD_BYTES_MAX = 131_072  # `http_max_field_value_size`
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() == "multipart/form-data":
             asked |= form(self.headers["Content-Type"], body)
             body = b""
+        if any(len(value) > FIELD_BYTES_MAX for value in asked.values()):
+            return self.answer(400, b"Poco::Exception: HTML Form Exception: Field value too long")
         try:
             with ONE_AT_A_TIME:
                 result = run(asked, body)
