@@ -118,6 +118,15 @@ class Writer:
             return self._known.known(keys, occurred_at)
         return self._known_between(keys, TIME_MIN_US, TIME_MAX_US)
 
+    def forget_known(self) -> None:
+        """Let `known` ask the store anew: whoever else writes to it may have stored what was not there."""
+        self._known = KnownKeys(self._keys_of)
+
+    def events_of_alerts(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return the keys (hex) of the events that stored alerts rest on, by the alerts' ids."""
+        asked = (self._rows(sql.EVENTS_OF_ALERTS, ids=list(some)) for some in _pieces(ids))
+        return {id_: set(keys) for rows in asked for id_, keys in rows}
+
     def _known_between(self, keys: Sequence[bytes], since: int, until: int) -> set[bytes]:
         asked = (self._rows(sql.KNOWN, keys=list(some), since=since, until=until) for some in _pieces([k.hex() for k in keys]))
         return {bytes(key) for rows in asked for (key,) in rows}
