@@ -24,6 +24,7 @@ import chdb
 HOST: Final = "127.0.0.1"
 USER: Final = "sentinel"
 PASSWORD: Final = os.environ.get("SENTINEL_FRONT_PASSWORD", "let me in")
+FIELD_BYTES_MAX: Final = 131_072  # `http_max_field_value_size` of a server
 REFUSED: Final = b"Code: 516. DB::Exception: sentinel: (AUTHENTICATION_FAILED)"
 
 
@@ -72,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() == "multipart/form-data":
             asked |= _form(self.headers["Content-Type"], body)
             body = b""
+        if any(len(value) > FIELD_BYTES_MAX for value in asked.values()):
+            self.answer(400, b"Poco::Exception: HTML Form Exception: Field value too long")
+            return
         try:
             self.done(asked, self.engine.run(asked, body))
         except Exception as error:  # noqa: BLE001 - whatever the engine says

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from models.online.session_trees import SessionTrees
+    from sentinel.core.alert import Alert
     from sentinel.core.pipeline import Pipeline
     from sentinel.settings import Settings
     from sentinel.store.questions import Questions
     from sentinel.store.writer import Writer
     from sentinel.web.ports import Security
+    from streams.backfill import BackfillSummary, Manners
     from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
@@ -103,6 +105,65 @@ def replay(
         return run_replay(job, context, files, out)
 
 
+def backfill(
+    settings: Settings,
+    format_name: str,
+    files: Sequence[str],
+    context: Path | None,
+    rejected: Path | None,
+    period: tuple[int | None, int | None],
+    manners: Manners,
+    on_progress: Progress,
+) -> BackfillSummary:
+    """Take history into the store of a live service (docs/backfill.md). `period`: since, until, in µs.
+
+    What is younger than an hour is the live service's: of what comes to it within that time it does not ask the store.
+
+    Raises:
+        RefusedToStartError: the format, the context, a file or the store is not there, or not to be had.
+    """
+    from streams.backfill import LANE, LateKeeper
+    from streams.backfill import backfill as run_backfill
+    from streams.embedded import SystemClock, alone
+    from streams.parts import WorkerLimits
+    from streams.replay import Replay
+
+    _must_be_there([file for file in files if file != "-"], context)
+    _must_be_kept(settings)
+    now = SystemClock().now_us()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        closing.enter_context(alone(settings.data, "backfill.lock", "another backfill"))
+        tell = _alert_teller(settings)
+        keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
+        refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        job = Replay(pipeline(settings), source(format_name), refused, keeper, on_progress, manners.rows, received_at=now)
+        since, until = period
+        job.since = job.since if since is None else since
+        job.until = min(job.until if until is None else until, now - WorkerLimits().late_seconds * 1_000_000)
+        return run_backfill(job, keeper, context, files)
+
+
+def _must_be_kept(settings: Settings) -> None:
+    """Refuse a store that the service will not find again: a wrong setting must not hide months of history."""
+    if settings.store is None and not (settings.data / "store").is_dir():
+        raise RefusedToStartError(f"store: there is none in {settings.data}; name it with --store")
+    if settings.store is not None and settings.store.get_secret_value().startswith("chdb://memory"):
+        raise RefusedToStartError("store: chdb://memory is gone with the process")
+
+
+def _alert_teller(settings: Settings) -> Callable[[Sequence[Alert]], None]:
+    """Return who tells alerts on the bus, where the settings name its servers."""
+    if "kafka_servers" not in settings.model_fields_set:
+        return lambda _alerts: None
+    from streams.alert_topic import AlertTopic
+
+    topic = AlertTopic(bus(settings), topics(settings).alerts)
+    topic.reach()
+    return topic.tell
+
+
 def _must_be_there(files: Sequence[str], context: Path | None) -> None:
     missing = [file for file in files if not Path(file).is_file()]
     if context is not None and not context.is_dir():
@@ -112,9 +173,9 @@ def _must_be_there(files: Sequence[str], context: Path | None) -> None:
 
 
 @contextmanager
-def store_writer(settings: Settings) -> Iterator[Writer]:
-    """Open the store, bring its schema up to date, and give its writer."""
-    store = Store(settings)
+def store_writer(settings: Settings, lane: str = "") -> Iterator[Writer]:
+    """Open the store, bring its schema up to date, and give its writer. `lane` names it among those that write at a time."""
+    store = Store(settings, lane)
     try:
         yield store.writer
     finally:

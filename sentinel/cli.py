@@ -13,7 +13,16 @@ from sentinel.core.errors import RefusedToStartError, SentinelError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Who saw which health record, and why."
 )
-for command in (service.demo, service.serve, worker.worker, offline.replay, offline.simulate, offline.evaluate, offline.sources):
+for command in (
+    service.demo,
+    service.serve,
+    worker.worker,
+    offline.replay,
+    offline.backfill,
+    offline.simulate,
+    offline.evaluate,
+    offline.sources,
+):
     app.command()(command)
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(report.app, name="report")

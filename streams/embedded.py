@@ -267,7 +267,7 @@ def serve(
         RefusedToStartError: the folder is in use, the port is taken, or the worker cannot run as configured.
     """
     config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(config.folder), _listening(config.host, config.port) as listener:
+    with alone(config.folder), _listening(config.host, config.port) as listener:
         asyncio.run(_run(config, parts, make_app, clock, on_ready, listener))
 
 
@@ -332,13 +332,17 @@ def _server(config: EmbeddedConfig, app: Any) -> Any:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process."""
-    with (folder / LOCK).open("wb") as file:
+def alone(folder: Path, lock: str = LOCK, who: str = "another Sentinel") -> Iterator[None]:
+    """Hold the folder for this process, among those that ask for the same lock.
+
+    Raises:
+        RefusedToStartError: another of them, which the message calls `who`, holds it.
+    """
+    with (folder / lock).open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RefusedToStartError("another Sentinel uses this folder") from None
+            raise RefusedToStartError(f"{who} uses this folder") from None
         yield
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol, TextIO
 
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
-from sentinel.core.event import EventRow
+from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, EventRow
 from sentinel.core.pipeline import Pipeline
 from streams.context.folder import FileRejection, load
 from streams.files import blocks, opened
@@ -68,7 +68,10 @@ class Summary:
 
 @dataclass(slots=True)
 class Replay:
-    """One run over context and files. `keep_rows`: how many rows the keeper gathers before it writes."""
+    """One run over context and files. `keep_rows`: how many rows the keeper gathers before it writes.
+
+    `received_at` (µs): when the events came, 0: nobody knows. Events before `since`, or at or after `until` (µs), are left out.
+    """
 
     pipeline: Pipeline
     source: Source
@@ -76,8 +79,12 @@ class Replay:
     keeper: Keeper | None = None
     on_progress: Progress = lambda _events, _bytes: None
     keep_rows: int = 30_000
+    received_at: int = 0
+    since: int = TIME_MIN_US
+    until: int = TIME_MAX_US
     events: int = 0
     rejected: int = 0
+    left_out: int = 0
     patient_accesses: int = 0
     explained: int = 0
     first_event: int | None = None
@@ -96,8 +103,9 @@ class Replay:
     def run(self, files: Sequence[str]) -> None:
         """Replay the files, merged by time; `alerts` then holds each alert's last version."""
         rows = in_order([self._rows(file) for file in files])
+        where = Provenance(self.source.name, self.received_at)
         while chunk := list(islice(rows, BATCH_ROWS)):
-            self._process(batch_of(self.pipeline.tenant, chunk, Provenance(self.source.name)))
+            self._process(batch_of(self.pipeline.tenant, chunk, where))
         if self.keeper is not None:
             self.keeper.flush()
 
@@ -130,7 +138,14 @@ class Replay:
                     where = FileRejection(Path(file).name, numbers[refused.index], refused.code, refused.pointer, refused.detail)
                     self._report(self.source.name, where)
                 self.on_progress(len(decoded.rows), sum(map(len, lines)))
-                yield decoded.rows
+                yield self._wanted(decoded.rows)
+
+    def _wanted(self, rows: list[EventRow]) -> list[EventRow]:
+        if (self.since, self.until) == (TIME_MIN_US, TIME_MAX_US):
+            return rows
+        wanted = [row for row in rows if self.since <= row.occurred_at < self.until]
+        self.left_out += len(rows) - len(wanted)
+        return wanted
 
     def _report(self, source: str, refused: FileRejection) -> None:
         self.rejected += 1
@@ -173,13 +188,18 @@ def write_alerts(alerts: dict[str, Alert], to: Path) -> None:
             out.write(alert.to_json() + "\n")
 
 
-def replay(job: Replay, context: Path | None, files: Sequence[str], out: Path) -> Summary:
-    """Run a job and write `alerts.ndjson` and `summary.json` into `out`; rejections go where the job says."""
-    started = time.monotonic()
+def assess(job: Replay, context: Path | None, files: Sequence[str]) -> None:
+    """Run a job over a folder of context, then over files."""
     with _made_to_stay():
         if context is not None:
             job.know(context)
     job.run(files)
+
+
+def replay(job: Replay, context: Path | None, files: Sequence[str], out: Path) -> Summary:
+    """Run a job and write `alerts.ndjson` and `summary.json` into `out`; rejections go where the job says."""
+    started = time.monotonic()
+    assess(job, context, files)
     write_alerts(job.alerts, out / "alerts.ndjson")
     summary = job.summary(started)
     (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sentinel.core.errors import RejectionCode
+from streams.alert_topic import HEADERS as ALERT_HEADERS
 from streams.bus import Bus
 from streams.closings import COMMON, Closed, Closings
 from streams.context_topic import ContextTopic
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from sentinel.core.shard import Shard
     from streams.restoring import Checkpoints
 
-ALERT_HEADERS: Final = [("v", b"1")]
 FAILED: Final = "processing failed on this record"
 
 

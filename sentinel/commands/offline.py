@@ -1,14 +1,17 @@
-"""Commands on files: replay, simulate, evaluate, sources."""
+"""Commands on files: replay, backfill, simulate, evaluate, sources."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sentinel.commands.terminal import AsJson, items, octets, output, show, show_rows
+from sentinel.commands.terminal import AsJson, errors, items, octets, output, show, show_rows
+from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.core.event import microseconds, moment
 from sentinel.settings import Settings
 
 
@@ -24,14 +27,56 @@ def replay(
 ) -> None:
     """Assess files of events offline, as fast as it can."""
     from sentinel import assembly
-    from streams.files import size
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
-    total = sum(size(file) for file in files if Path(file).is_file()) or None
-    with octets(total, "replay") as advance:
+    with octets(_octets_of(files), "replay") as advance:
         summary = assembly.replay(settings, format, files, context, out, lambda _, read: advance(read))
     show(asdict(summary), as_json)
+
+
+def backfill(
+    events: Annotated[list[str], typer.Option(help="Files of events: NDJSON, plain, .gz or .zst; - is standard input.")],
+    format: Annotated[str, typer.Option(help="The events' format, as `sentinel sources` names it.")],
+    more: Annotated[list[str] | None, typer.Argument(help="More files of events.", metavar="FILE...")] = None,
+    context: Annotated[Path | None, typer.Option(help="Folder of FHIR resources or CSV files of the same names.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="The service's store; an embedded one, chdb://…, while it does not run.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(min=0, help="Late alerts a day on average over any week; 0: all.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events stored a second at most; 0: as fast as it goes.")] = 10_000,
+    since: Annotated[str | None, typer.Option(help="Leave out what is older: RFC 3339 with an offset.")] = None,
+    until: Annotated[str | None, typer.Option(help="Leave out what is from then on: RFC 3339 with an offset.")] = None,
+    rejected: Annotated[Path | None, typer.Option(help="File for what cannot be read, and why.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take history in while the service is live: out of its way, each event once, alerts marked as late."""
+    from sentinel import assembly
+    from streams.backfill import NICE, Manners
+
+    def pause(refusal: SentinelError, seconds: float) -> None:
+        errors.print(f"{refusal}; again in {seconds:g} s", highlight=False)
+
+    files = [*events, *(more or [])]
+    settings = Settings.read(budget=budget, store=store)
+    period, manners = (_time(since, "--since"), _time(until, "--until")), Manners(rate, on_pause=pause)
+    os.nice(NICE)
+    with octets(_octets_of(files), "backfill") as advance:
+        summary = assembly.backfill(settings, format, files, context, rejected, period, manners, lambda _, read: advance(read))
+    show(asdict(summary), as_json)
+
+
+def _octets_of(files: list[str]) -> int | None:
+    from streams.files import size
+
+    return sum(size(file) for file in files if Path(file).is_file()) or None
+
+
+def _time(text: str | None, option: str) -> int | None:
+    try:
+        return None if text is None else microseconds(moment(text))
+    except ValueError:
+        raise RefusedToStartError(f"{option} is a time as 2026-03-01T00:00:00+01:00") from None
 
 
 def simulate(

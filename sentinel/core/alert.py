@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
+from sentinel.core import ids
 from sentinel.core.event import EPOCH
 
 Scalar = float | int | str | None
@@ -48,6 +49,7 @@ class Alert:
 
     `version` counts the changes of this story: the highest is the story as it stands.
     `event_ids` are the ids that the sources gave, `event_keys` (hex) Sentinel's own.
+    `late`: found in history that was taken in afterwards, not while it happened.
     """
 
     id: str
@@ -64,10 +66,15 @@ class Alert:
     last_seen: int
     reasons: tuple[Reason, ...]
     not_explained_by: tuple[str, ...]
+    late: bool = False
+
+    def as_late(self) -> Self:
+        """Return this story as found afterwards: an alert of its own, so that it never takes the place of the one told live."""
+        return replace(self, id=ids.derive("late-alert", self.tenant, self.id), late=True)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the alert as `alerts.ndjson` and the API give it (docs/alerts.md)."""
-        return {
+        """Return the alert as `alerts.ndjson` and the API give it (docs/alerts.md); `late` is there when it is true."""
+        told: dict[str, object] = {
             "id": self.id,
             "tenant": self.tenant,
             "version": self.version,
@@ -83,6 +90,7 @@ class Alert:
             "reasons": [_reason(reason) for reason in self.reasons],
             "not_explained_by": list(self.not_explained_by),
         }
+        return told | {"late": True} if self.late else told
 
     def to_json(self) -> str:
         """Return one line of `alerts.ndjson`: the same alert always gives the same bytes."""

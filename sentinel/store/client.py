@@ -161,5 +161,6 @@ def _client(target: dict[str, Any], settings: dict[str, Any]) -> Client:
 
 def _why(target: dict[str, Any], error: Exception) -> str:
     if target["interface"] == "chdb":
-        return f"store: the folder cannot be opened; does another process have it open? ({code_of(error)})"
+        why = "does another process have it open? An embedded store has one owner at a time; share one on a server"
+        return f"store: the folder cannot be opened; {why} ({code_of(error)})"
     return f"store: no ClickHouse to be had at {target['host']}:{target['port']} ({code_of(error)})"

@@ -99,14 +99,19 @@ class Questions:
         detector: str | None = None,
         actor: str | None = None,
         patient: str | None = None,
+        late: bool | None = None,
         order: Order = "priority",
         limit: int = 100,
         before: str | None = None,
     ) -> AlertPage:
-        """Return the queue, each story as it stands: those last seen in the period, by priority or the latest first."""
+        """Return the queue, each story as it stands: those last seen in the period, by priority or the latest first.
+
+        `late` True: only those that a backfill found, False: only the others, None: all.
+        """
         if order not in ("priority", "time"):
             raise ValueError("no such order")
         wanted = {"severity": severity or "", "detector": detector or "", "actor": actor or "", "patient": patient or ""}
+        wanted["late"] = "" if late is None else "yes" if late else "no"
         asked = {"tenant": tenant, "min_priority": min_priority, "order": order, **wanted, **_period(since, until)}
         rows = self._rows(sql.ALERTS, asked | _alert_cursor(before) | {"limit": _bounded(limit)})
         following = f"{rows[-1][1]!r} {rows[-1][2]}" if len(rows) == _bounded(limit) else None

@@ -85,6 +85,7 @@ WHERE tenant = {{tenant:String}} AND {_LAST_SEEN} AND priority >= {{min_priority
     AND ({{detector:String}} = '' OR has(detectors, {{detector:String}}))
     AND {{actor:String}} IN ('', actor)
     AND ({{patient:String}} = '' OR has(patients, {{patient:String}}))
+    AND ({{late:String}} = '' OR ({{late:String}} = 'yes') = JSONExtractBool(body, 'late'))
     AND (rank, id) < ({{before_rank:Float64}}, {{before_id:String}})
 ORDER BY rank DESC, id DESC
 LIMIT {{limit:UInt32}}"""
@@ -95,6 +96,10 @@ FROM alert FINAL
 WHERE tenant = {tenant:String} AND sequence > transform(lane, {lanes:Array(String)}, {sequences:Array(UInt64)}, 0)
 ORDER BY lane, sequence
 LIMIT {limit:UInt32}"""
+
+EVENTS_OF_ALERTS: Final = (
+    "SELECT id, arrayMap(key -> lower(hex(key)), event_keys) FROM alert FINAL WHERE id IN {ids:Array(String)}"
+)
 
 ALERT: Final = """
 SELECT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -23,6 +23,7 @@ from sentinel.store.known import KnownKeys
 from sentinel.store.parts import Parts
 
 OFFSET_MAX: Final = 2**63 - 1
+ASKED_MAX: Final = 3_000  # ids in one question: a server takes no parameter over 128 KiB (`http_max_field_value_size`)
 
 
 @dataclass(slots=True)
@@ -124,8 +125,18 @@ class Writer:
             return self._known.known(keys, occurred_at)
         return self._known_between(keys, TIME_MIN_US, TIME_MAX_US)
 
+    def forget_known(self) -> None:
+        """Let `known` ask the store anew: whoever else writes to it may have stored what was not there."""
+        self._known = KnownKeys(self._keys_of)
+
+    def events_of_alerts(self, ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return the keys (hex) of the events that stored alerts rest on, by the alerts' ids."""
+        asked = (self._rows(sql.EVENTS_OF_ALERTS, ids=list(some)) for some in _pieces(ids))
+        return {id_: set(keys) for rows in asked for id_, keys in rows}
+
     def _known_between(self, keys: Sequence[bytes], since: int, until: int) -> set[bytes]:
-        return {bytes(key) for (key,) in self._rows(sql.KNOWN, keys=[key.hex() for key in keys], since=since, until=until)}
+        asked = (self._rows(sql.KNOWN, keys=list(some), since=since, until=until) for some in _pieces([k.hex() for k in keys]))
+        return {bytes(key) for rows in asked for (key,) in rows}
 
     def _keys_of(self, since: int, until: int) -> list[bytes]:
         pending = [*self._access, *(insert_.rows for insert_ in self._inserts if insert_.table == "access")]
@@ -160,8 +171,8 @@ class Writer:
     def _insert_alerts(self) -> None:
         if not self._alerts:
             return
-        rows = self._rows(sql.VERSIONS, ids=[alert.id for alert in self._alerts.values()])
-        stored = {(tenant, id_): version for tenant, id_, version in rows}
+        asked = (self._rows(sql.VERSIONS, ids=list(some)) for some in _pieces([alert.id for alert in self._alerts.values()]))
+        stored = {(tenant, id_): version for rows in asked for tenant, id_, version in rows}
         fresh = [alert for named, alert in self._alerts.items() if stored.get(named, -1) < alert.version]
         if fresh:
             first, self._sequence = self._sequence + 1, self._sequence + len(fresh)  # never used again, should this fail
@@ -171,3 +182,7 @@ class Writer:
     def _rows(self, query: str, **asked: Any) -> list[tuple[Any, ...]]:
         with without_data("say what is stored"):
             return [tuple(row) for row in self._client.query(query, parameters=asked).result_rows]
+
+
+def _pieces(asked: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (asked[first : first + ASKED_MAX] for first in range(0, len(asked), ASKED_MAX))

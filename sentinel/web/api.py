@@ -55,6 +55,7 @@ class AlertModel(BaseModel):
     last_seen: str
     reasons: list[ReasonModel]
     not_explained_by: list[str]
+    late: bool = Field(default=False, description="Found in history that was taken in afterwards; left out when false.")
 
 
 class AccessModel(BaseModel):
@@ -139,6 +140,7 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
         detector: Annotated[str | None, Query(max_length=100)] = None,
         actor: Annotated[str | None, Query(max_length=256)] = None,
         patient: Annotated[str | None, Query(max_length=256)] = None,
+        late: Annotated[bool | None, Query(description="Only those that a backfill found, or only the others.")] = None,
         order: Literal["priority", "time"] = "priority",
         limit: Limit = 100,
         before: Before = None,
@@ -152,6 +154,7 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
             detector=detector,
             actor=actor,
             patient=patient,
+            late=late,
             order=order,
             limit=limit,
             before=before,
@@ -159,7 +162,7 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
         return await _page(asked)
 
     @routes.get("/alerts/stream", summary="Alerts as they are written", responses=_STREAM)
-    async def stream_alerts(last_event_id: Annotated[str, Header(max_length=200)] = "") -> Response:
+    async def stream_alerts(last_event_id: Annotated[str, Header(max_length=2_000)] = "") -> Response:
         """Stream server-sent events: `alert` with the alert as data; `Last-Event-ID` resumes after what was told."""
         return await _stream(feed, last_event_id)
 

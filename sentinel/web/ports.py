@@ -87,11 +87,12 @@ class Questions(Protocol):
         detector: str | None,
         actor: str | None,
         patient: str | None,
+        late: bool | None = None,
         order: Literal["priority", "time"],
         limit: int,
         before: str | None,
     ) -> Answer:
-        """Return `{alerts: [Alert.to_dict()], next}`."""
+        """Return `{alerts: [Alert.to_dict()], next}`. `late`: only those that a backfill found, or only the others."""
         ...
 
     async def alerts_changed_since(self, tenant: str, cursor: str | None, *, limit: int) -> Answer:

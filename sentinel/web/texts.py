@@ -161,6 +161,11 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.id": Words("Identifiant de l’alerte", "Alert id"),
     "alert.facts": Words("En bref", "In brief"),
     "alert.json": Words("Voir en JSON", "View as JSON"),
+    "alert.late": Words("Après coup", "Late"),
+    "alert.late.text": Words(
+        "Trouvée dans un historique repris après coup, pas au moment des accès.",
+        "Found in history that was taken in afterwards, not when the accesses happened.",
+    ),
     # accesses
     "access.when": Words("Quand", "When"),
     "access.who": Words("Qui", "Who"),

@@ -49,6 +49,16 @@ def test_an_alert_has_its_fields(seen: Seen) -> None:
         assert line["priority"] > 0
 
 
+def test_an_alert_found_afterwards_is_another_one_and_says_so(seen: Seen) -> None:
+    """It has an id of its own, always the same, and `late` as its last field; all else is the same."""
+    for alert in seen.told:
+        late = alert.as_late()
+        assert late.id != alert.id
+        assert late == alert.as_late()
+        assert late.to_dict() == alert.to_dict() | {"id": late.id, "late": True}
+        assert late.to_json().endswith(',"late":true}')
+
+
 def test_a_reason_has_its_fields(seen: Seen) -> None:
     """Observed, usual for the person and for peers, how often chance gives it, and a sentence in each language."""
     for alert in seen.told:

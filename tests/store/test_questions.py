@@ -45,6 +45,7 @@ class Hospital:
                     detectors=("bulk_export",) if at % 2 else ("vip_record", "same_household"),
                     actor=f"actor-{at}",
                     patients=("patient-1", f"patient-{at}"),
+                    late=at == 2,
                 )
                 for at in range(5)
             ]
@@ -175,6 +176,8 @@ def test_alerts_are_paged_in_order(hospital: Hospital, order: Order) -> None:
         ({"detector": "bulk_export", "actor": "actor-4"}, set()),
         ({"since": START_US + 300 * DAY_US}, set()),
         ({"until": START_US}, set()),
+        ({"late": True}, {2}),
+        ({"late": False, "severity": "high"}, {1, 3, 4}),
     ],
 )
 def test_alerts_are_found_by(hospital: Hospital, wanted: dict[str, object], found: set[int]) -> None:

@@ -43,13 +43,13 @@ def test_all_works_as_embedded(tmp_path: Path, run: Callable[..., Popen[str]], c
     assert writer.stored_beyond(0, 297) == {(298, 0), (299, 0)}
     assert writer.known(batch.key[:5], batch.occurred_at[:5]) == set(batch.key[:5])
 
-    lost = a_batch(some_events(300, first=300), offset=300)
+    lost = a_batch(some_events(5_000, first=300), offset=300)
     writer.write(lost, nothing_found(lost))
     urlopen(f"http://{server}/lose", data=b"").close()
     with pytest.raises(StoreError):
         writer.flush()
     writer.flush()
-    assert connections.writer.command("SELECT count(), uniqExact(key) FROM access") == ["600", "600"]
+    assert connections.writer.command("SELECT count(), uniqExact(key) FROM access") == ["5300", "5300"]
 
     with pytest.raises(RefusedToStartError, match=f"no ClickHouse to be had at {server} \\(AUTHENTICATION_FAILED\\)"):
         connect(f"clickhouse://sentinel:wrong@{server}/default")

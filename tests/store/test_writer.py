@@ -164,6 +164,28 @@ def test_sources_with_logs_of_their_own_are_told_apart(store: Connections) -> No
     assert writer.last_stored(7) == {("sentinel_json", 0): 7}
 
 
+def test_what_another_writer_stored_is_known_when_asked_anew(store: Connections) -> None:
+    """What is remembered of a day does not see it."""
+    ours, theirs = Writer(store.writer), Writer(store.writer, "theirs")
+    batch = a_batch(some_events(20))
+    assert ours.known(batch.key, batch.occurred_at) == set()
+    theirs.write(batch, nothing_found(batch))
+    theirs.flush()
+    ours.forget_known()
+    assert ours.known(batch.key, batch.occurred_at) == set(batch.key)
+
+
+def test_the_events_of_stored_alerts_are_told(store: Connections) -> None:
+    """Of the newest version of each; of an unknown one nothing."""
+    writer, batch = Writer(store.writer), a_batch(some_events(20))
+    writer.write_alerts([an_alert("a", batch=batch.take(range(5))), an_alert("b", batch=batch.take(range(5)))])
+    writer.flush()
+    writer.write_alerts([an_alert("a", version=2, batch=batch)])
+    writer.flush()
+    keys = [key.hex() for key in batch.key]
+    assert writer.events_of_alerts(["a", "b", "c", *map(str, range(5_000))]) == {"a": set(keys), "b": set(keys[:5])}
+
+
 def test_late_duplicates_are_known_by_key(store: Connections) -> None:
     """With or without their times, before and after what was written is flushed."""
     writer = Writer(store.writer)

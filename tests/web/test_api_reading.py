@@ -24,7 +24,7 @@ def app(tmp_path):
 def test_the_queue_is_asked_with_its_filters(app):
     """Times become µs; what is not told is not filtered by."""
     app.questions.told["alerts"] = {"alerts": [{"id": "al"}], "next": None}
-    query = "since=2026-03-01T00:00:00Z&severity=high&detector=bulk_export&order=time&limit=5&before=n&min_priority=2"
+    query = "since=2026-03-01T00:00:00Z&severity=high&detector=bulk_export&order=time&limit=5&before=n&min_priority=2&late=false"
     answer = app.client.get(f"/v1/alerts?{query}")
     assert (answer.status_code, answer.json()) == (200, {"alerts": [{"id": "al"}], "next": None})
     [(question, args, asked)] = app.questions.asked
@@ -37,6 +37,7 @@ def test_the_queue_is_asked_with_its_filters(app):
         "detector": "bulk_export",
         "actor": None,
         "patient": None,
+        "late": False,
         "order": "time",
         "limit": 5,
         "before": "n",

@@ -281,6 +281,15 @@ def test_what_an_alert_is_about_comes_before_what_belongs_to_the_picture(live_ho
     assert re.findall(r'<li><a class="id" href="/patients/([^"]+)"', page) == ["p-9", "p-1"]
 
 
+@pytest.mark.parametrize(("code", "mark"), [("fr", "Après coup"), ("en", "Late")])
+def test_an_alert_of_a_backfill_is_marked(live_hospital, an_alert_now, code, mark):
+    """In the queue, on its page and beside its patient; the others are not."""
+    live_hospital.put(an_alert_now("e" * 32, late=True, patients=["p-9"]))
+    for path, marks in (("/", 1), (f"/alerts/{'e' * 32}", 1), ("/patients/p-9", 1), (f"/alerts/{SWEEP}", 0)):
+        page = httpx.get(live_hospital.url + path, headers={"Accept-Language": code}).text
+        assert len(re.findall(rf"tag-late\"[^>]*>{mark}<", page)) == marks, path
+
+
 def test_an_alert_without_its_accesses_still_has_a_page(live_hospital, an_alert_now):
     """Accesses may be past their retention; the reasons stay."""
     live_hospital.put(an_alert_now("e" * 32, event_keys=["0" * 32], reasons=[], not_explained_by=[]))
