@@ -32,7 +32,8 @@ class Engine:
     """The store in one folder, which is this process's alone."""
 
     def __init__(self, folder: str) -> None:
-        self._engine: Any = chdb.connect(folder)
+        connect: Any = chdb.connect
+        self._engine = connect(folder)
         self._one_at_a_time = Lock()
 
     def run(self, asked: dict[str, str], body: bytes) -> bytes:

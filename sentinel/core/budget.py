@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from heapq import nlargest
 from typing import Final
 
 FLOOR: Final = 3.0  # evidence of one in a thousand: below it nobody is told, whatever the budget
@@ -47,7 +46,7 @@ class Budget:
         allowed = self.per_day * hours / 24
         week_used = len(self.raised) >= self.per_day * 7
         rank = int(allowed)
-        scores = nlargest(rank + 1, [*(score for _, score in self.ended), *open_scores])
+        scores = sorted([score for _, score in self.ended] + open_scores, reverse=True)
         usual = scores[rank] if rank < len(scores) else FLOOR
         warm = hour - self.started >= WARM_UP_HOURS
         self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR), GRAVE if week_used else FLOOR)

@@ -307,11 +307,11 @@ class Shard:
                 strengths = np.clip(detector.p_value(among), P_MIN, 1.0).tolist()
                 for k, (i, p_value) in enumerate(zip(where.tolist(), strengths, strict=True)):
                     hits.setdefault(i, []).append((detector, p_value, detector.say(among, k)))
+        actors, places = work.columns.actor[rows].tolist(), rows.tolist()
         for i, kinds in self._notable(view, hits):
-            row = int(rows[i])
-            self._keep_evidence(int(work.columns.actor[row]), _ref(work, row, kinds))
+            self._keep_evidence(actors[i], _ref(work, places[i], kinds))
             if i in hits:
-                self._tell(work, row, view, i, hits[i])
+                self._tell(work, places[i], view, i, hits[i])
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""

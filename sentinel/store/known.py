@@ -56,9 +56,9 @@ class KnownKeys:
 
     def add(self, keys: Sequence[bytes], occurred_at: Int64s) -> None:
         """Remember events that are being stored, where their day is remembered."""
-        for day, at in _by_day(occurred_at).items():
-            if day in self._days:
-                self._days[day].add([keys[i] for i in at])
+        days = occurred_at // DAY_US
+        for day in self._days.keys() & set(np.unique(days).tolist()):
+            self._days[day].add([keys[i] for i in np.nonzero(days == day)[0].tolist()])
 
     def known(self, keys: Sequence[bytes], occurred_at: Int64s) -> set[bytes]:
         """Return which of these events are stored, told by key and time (µs)."""
