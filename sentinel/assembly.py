@@ -251,7 +251,7 @@ def context_decoder() -> ContextDecoder:
 
 
 def prepare() -> None:
-    """Compile, or load, what the first events would otherwise wait for: the ordered pass and the model's trees."""
+    """Make a process ready for many events: compile, or load, what the first would wait for; look for garbage rarely."""
     from sentinel.core.batch import Provenance, batch_of
     from sentinel.core.event import EPOCH, AccessEvent, Action, row_of
     from sentinel.core.pipeline import Pipeline
@@ -265,6 +265,7 @@ def prepare() -> None:
         )
         for n, at in enumerate((moment, moment + 7_200_000_000, moment + 90_000_000_000))
     ]
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     model = online_model()
     model.prepare()
     Pipeline("warm-up", detectors(), model).process(batch_of("warm-up", rows, Provenance("none")))

@@ -72,11 +72,16 @@ class BusBench:
 
     def _worker(self, scratch: Path) -> None:
         """Let one worker take all that is there, and look how late its alerts are at half of that speed."""
-        with Site(scratch, self.given) as site:
-            site.produce(self.given.file(OWN))
-            self._say("sentinel worker")
-            ran = site.worker()
-            self.rows["sentinel worker"] = _row(ran, self.given.events)
+        run([sys.executable, "-c", "from sentinel import assembly; assembly.prepare()"])  # compiles, once a version
+        for name, part, events in (
+            ("sentinel worker, start", "head", inputs.HEAD_EVENTS),
+            ("sentinel worker", "all", self.given.events),
+        ):
+            with Site(scratch, self.given) as site:
+                site.produce(self.given.file(OWN, part))
+                self._say(name)
+                ran = site.worker(events)
+                self.rows[name] = _row(ran, events)
         rate = self.given.events / ran.seconds / 2
         with Site(scratch, self.given) as site:
             self._say(f"how late alerts are at {rate:,.0f} events a second")
@@ -93,6 +98,8 @@ class BusBench:
             share, mib = row.per_cpu_second / fastest, row.peak_rss_bytes // MIB
             table.add_row(name, f"{row.events:,}", f"{row.cpu_seconds:.2f}", f"{row.per_cpu_second:,}", f"{share:.3f}", str(mib))
         self.console.print(table)
+        if (steady := self.rows["sentinel worker"].steady(self.rows["sentinel worker, start"])) is not None:
+            self.console.print(f"sentinel worker beyond its start: {steady:,} events a CPU-second", highlight=False)
         self.console.print(f"from event to alert: {json.dumps(self.latency)}", highlight=False)
 
 
@@ -128,11 +135,11 @@ class Site:
         """Send each line as a record, at `rate` a second; 0: at once."""
         asyncio.run(_produce(self._broker.address, file, rate))
 
-    def worker(self) -> Ran:
-        """Run a worker until nothing waits for it, and return what it cost."""
+    def worker(self, events: int) -> Ran:
+        """Run a worker until so many events are stored, and return what it cost."""
         with self._running() as process:
             started = time.monotonic()
-            self._until_stored()
+            self._until_stored(events)
             seconds = time.monotonic() - started
             process.send_signal(signal.SIGTERM)
             _, status, usage = os.wait4(process.pid, 0)
@@ -143,7 +150,7 @@ class Site:
         """Feed a worker that is up to date; return percentiles (seconds) of how long after its last event an alert is told."""
         with self._running() as process:
             self.produce(file, rate)
-            self._until_stored()
+            self._until_stored(self._given.events)
             process.send_signal(signal.SIGTERM)
             process.wait(WAIT_SECONDS)
         return asyncio.run(_lateness(self._broker.address))
@@ -166,9 +173,9 @@ class Site:
                     process.kill()
                     process.wait()
 
-    def _until_stored(self) -> None:
+    def _until_stored(self, events: int) -> None:
         until = time.monotonic() + WAIT_SECONDS
-        while _stored(self._environment["SENTINEL_STORE"]) < self._given.events:
+        while _stored(self._environment["SENTINEL_STORE"]) < events:
             if time.monotonic() > until:
                 tail = (self._folder / "worker.log").read_text("utf-8", "replace")[-2_000:]
                 raise MeasurementError(f"the worker is not done in time:\n{tail}")

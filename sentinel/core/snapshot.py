@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 MAGIC: Final = b"SENTINEL-STATE-2"
 _LENGTH_BYTES: Final = 8
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
 _DIGEST_BYTES: Final = 16
 
 
@@ -102,29 +104,35 @@ class _Encoder:
 
     def encode(self, value: Any) -> Any:
         kind = type(value)
-        if value is None or kind in (bool, int, float, str):
+        if kind in _PLAIN:
             return value
         if kind is np.ndarray:
             self.arrays.append(value)
             return {"array": len(self.arrays) - 1}
         if kind is list:
-            return [self.encode(item) for item in value]
+            return self._each(value)
         if kind is dict:
-            return {"dict": [[self.encode(k), self.encode(v)] for k, v in value.items()]}
+            return {"dict": list(map(list, zip(self._each(value.keys()), self._each(value.values()), strict=True)))}
         return self._other(value, kind)
+
+    def _each(self, values: Collection[Any]) -> list[Any]:
+        """Return each value encoded; plain ones and lists of them, which are most, are what they are."""
+        kinds = set(map(type, values))
+        is_plain = kinds <= _PLAIN or (kinds == {list} and _PLAIN.issuperset(map(type, chain.from_iterable(values))))
+        return list(values) if is_plain else [self.encode(value) for value in values]
 
     def _other(self, value: Any, kind: type[Any]) -> Any:
         if kind in (set, frozenset):
             return {kind.__name__: [self.encode(item) for item in sorted(value)]}
         if kind is deque:
-            return {"deque": [self.encode(item) for item in value], "most": value.maxlen}
+            return {"deque": self._each(value), "most": value.maxlen}
         name = self.names.get(kind)
         if name is None and kind is not tuple:
             raise TypeError(f"{kind.__name__} has no place in a snapshot")
         if isinstance(value, Enum):
             return {"is": name, "of": value.value}
         if isinstance(value, tuple):
-            return {"is": name or "tuple", "of": [self.encode(item) for item in value]}
+            return {"is": name or "tuple", "of": self._each(value)}
         return {"is": name, "of": [self.encode(getattr(value, field.name)) for field in fields(value) if field.init]}
 
 
