@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from sentinel.core.errors import RefusedToStartError
 from sentinel.settings import Settings
 
 
@@ -13,9 +14,13 @@ def worker() -> None:
 
     The same as `faust -A streams.app worker`. SIGTERM or Ctrl-C: it keeps what is in hand and hands over.
     """
-    from faust import Worker
-
     from sentinel import assembly
+    from streams.bus import EXTRA
+
+    try:
+        from faust import Worker
+    except ModuleNotFoundError:
+        raise RefusedToStartError(EXTRA) from None
 
     settings = Settings.read()
     app = assembly.worker(settings)
