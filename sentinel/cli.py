@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
 from sentinel.commands import offline, rejected, report, service, topics, worker
 from sentinel.commands.terminal import errors
@@ -34,8 +35,8 @@ def main() -> None:
     try:
         app()
     except RefusedToStartError as error:
-        errors.print(f"[red]refused:[/] {error}", highlight=False)
+        errors.print(f"[red]refused:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
     except SentinelError as error:
-        errors.print(f"[red]failed:[/] {error}", highlight=False)
+        errors.print(f"[red]failed:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)

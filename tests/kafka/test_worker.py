@@ -231,3 +231,16 @@ def test_faust_comes_in_by_sasl_and_tls_too(secure: Bus, bus: Bus, own: Topics, 
 
     asyncio.run(run())
     assert PASSWORD not in repr(create_app(WorkerParts(secure, own, "chu")).conf.broker_credentials)
+
+
+def test_without_kafka_s_libraries_it_says_what_to_install(tmp_path: Path) -> None:
+    """The extra is named whole, and the exit code is that of a refusal."""
+    (tmp_path / "faust").mkdir()
+    (tmp_path / "faust" / "__init__.py").write_text("raise ModuleNotFoundError(name='faust')")
+    program = "from sentinel.cli import main; main()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "worker"], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "sentinel-access[kafka]" in "".join(done.stderr.split())
