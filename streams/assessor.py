@@ -107,6 +107,7 @@ class _Session:
         async with self._busy:
             share = self._share
             if self.given is None:
+                await asyncio.sleep(self._limits.poll_ms / 1_000)  # what was fetched before may come without any waiting
                 return
             if not self._is_placed:  # what was polled is read again
                 self._has_more = await self._attempt(self._place(self.given))

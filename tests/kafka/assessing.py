@@ -12,15 +12,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
+from datetime import date
+from functools import cache, partial
+from itertools import chain, groupby, islice
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from models.hospital import Hospital, HospitalSettings, SimulatedEvent
 from sentinel.assembly import context_decoder, detectors, online_model, sources
-from sentinel.core.alert import Alert
 from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.closing import Closing
 from sentinel.core.common import Common
@@ -34,6 +35,7 @@ from streams.bus import Bus, consumer, producer, started
 from streams.closings import Closings
 from streams.normaliser import IntakeLimits, IntakeParts, Normaliser
 from streams.share import AssessorLimits, AssessorParts
+from streams.sources.contract import Decoded
 from streams.tail import tail
 from streams.topics import Layout, Topic, Topics, declare
 
@@ -41,6 +43,7 @@ TENANT = "chu"
 SOURCE = "fhir_auditevent"
 PER_DAY = 5.0
 KEY = b"of the tests"
+AT_ONCE = 20_000  # events that the truth is made of at once: their facts are held in memory
 LIMITS = AssessorLimits(checkpoint_seconds=1.0, retry_seconds=0.2, session_ms=6_000)
 
 
@@ -55,6 +58,32 @@ def common() -> Common:
 
 def shard(common: Common) -> Shard:
     return Shard(TENANT, detectors(), common)
+
+
+@cache
+def simulated(count: int, staff: int = 60, days: int = 7) -> tuple[list[tuple[str, bytes]], list[SimulatedEvent]]:
+    """A small hospital's context by key, and its first events."""
+    made = Hospital(HospitalSettings(seed=3, staff=staff, days=days, start=date(2026, 3, 2)))
+    context = [(key_of(resource), resource) for resource in chain.from_iterable(made.context().values())]
+    return context, list(islice(made.events(), count))
+
+
+def hospital(count: int, staff: int = 60, days: int = 7) -> tuple[list[tuple[str, bytes]], list[bytes]]:
+    """The same, of the events their bytes."""
+    context, events = simulated(count, staff, days)
+    return context, [event.resource for event in events]
+
+
+class Head(msgspec.Struct):
+    """What names a resource."""
+
+    resourceType: str  # noqa: N815
+    id: str
+
+
+def key_of(resource: bytes) -> str:
+    head = msgspec.json.decode(resource, type=Head)
+    return f"{head.resourceType}/{head.id}"
 
 
 class Store:
@@ -107,9 +136,23 @@ class Truth:
     rows: dict[tuple[Any, ...], tuple[Any, ...]] = field(default_factory=dict)
     alerts: dict[str, str] = field(default_factory=dict)
 
-    def take(self, alerts: Iterable[Alert]) -> None:
-        """Take alerts as they stand now."""
-        self.alerts.update((alert.id, alert.to_json()) for alert in alerts)
+    def assess(self, pipeline: Pipeline, some: list[tuple[int, str, int, int, bytes]], decoded: Decoded, without: str) -> None:
+        """Take in what a pipeline makes of records with their places."""
+        places = [some[at][:4] for at in decoded.records]
+        where = Provenance(
+            SOURCE,
+            np.array([ms * 1_000 for ms, *_ in places]),
+            np.array([p for _, _, p, _ in places]),
+            np.array([offset for *_, offset in places]),
+            np.array(list(_ordinals(decoded.records))),
+        )
+        batch = batch_of(TENANT, decoded.rows, where)
+        processed = pipeline.process(batch.take([at for at, id_ in enumerate(batch.id) if id_ != without]))
+        self.alerts.update((alert.id, alert.to_json()) for alert in processed.alerts)
+        kept, assessment = processed.kept, processed.assessment
+        for at in range(len(kept)):
+            place = (kept.source[at], int(kept.partition[at]), int(kept.offset[at]), int(kept.ordinal[at]))
+            self.rows[place] = (kept.key[at].hex(), assessment.explained_by[at], list(assessment.detectors.get(at, ())))
 
 
 async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
@@ -118,29 +161,13 @@ async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
     pipeline = Pipeline(TENANT, detectors(), online_model(), PER_DAY)
     decode, decode_context, found = sources()[SOURCE].decode, context_decoder(), Truth()
     for topic, run in groupby(records, key=lambda one: one[1]):
-        some = list(run)
         if topic == topics.context.name:
-            for *_, raw in some:
+            for *_, raw in run:
                 with suppress(RejectedError, TypeError):  # what cannot be read, and what was deleted
                     pipeline.know(decode_context(raw))
             continue
-        decoded = decode([raw for *_, raw in some])
-        places = [some[at][:4] for at in decoded.records]
-        ordinals = list(_ordinals(decoded.records))
-        where = Provenance(
-            SOURCE,
-            np.array([ms * 1_000 for ms, *_ in places]),
-            np.array([p for _, _, p, _ in places]),
-            np.array([offset for *_, offset in places]),
-            np.array(ordinals),
-        )
-        batch = batch_of(TENANT, decoded.rows, where)
-        processed = pipeline.process(batch.take([at for at, id_ in enumerate(batch.id) if id_ != without]))
-        found.take(processed.alerts)
-        kept, assessment = processed.kept, processed.assessment
-        for at in range(len(kept)):
-            place = (kept.source[at], int(kept.partition[at]), int(kept.offset[at]), int(kept.ordinal[at]))
-            found.rows[place] = (kept.key[at].hex(), assessment.explained_by[at], list(assessment.detectors.get(at, ())))
+        while some := list(islice(run, AT_ONCE)):
+            found.assess(pipeline, some, decode([raw for *_, raw in some]), without)
     return found
 
 

@@ -8,15 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
-from functools import cache
-from itertools import chain, islice
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from models.hospital import Hospital, HospitalSettings
 from sentinel.assembly import detectors
 from sentinel.core.shard import Shard, Work
 from sentinel.store.client import connect
@@ -26,12 +21,12 @@ from streams.topic_admin import create
 from streams.topics import Topics
 from tests.kafka import assessing
 from tests.kafka import intake_feeding as feeding
-from tests.kafka.assessing import TENANT
+from tests.kafka.assessing import TENANT, hospital
 from tests.kafka.gate import Gate
 from tests.kafka.intake_feeding import running
 
 ROOT = Path(__file__).parents[2]
-BAD = "4aea347d-bb5e-48b3-00b3-e7bf52ff5e02"  # one of the first events of the hospital below
+BAD = "4aea347d-bb5e-48b3-00b3-e7bf52ff5e02"  # one of the first events of the small hospital
 
 
 @pytest.fixture
@@ -70,26 +65,6 @@ def store(tmp_path: Path, run: Callable[..., subprocess.Popen[str]]) -> str:
     migrate(connections.writer)
     connections.close()
     return url
-
-
-@cache
-def hospital(count: int) -> tuple[list[tuple[str, bytes]], list[bytes]]:
-    """A small hospital's context by key, and its first events."""
-    made = Hospital(HospitalSettings(seed=3, staff=60, days=7, start=date(2026, 3, 2)))
-    context = [(key_of(resource), resource) for resource in chain.from_iterable(made.context().values())]
-    return context, [event.resource for event in islice(made.events(), count)]
-
-
-class Head(msgspec.Struct):
-    """What names a resource."""
-
-    resourceType: str  # noqa: N815
-    id: str
-
-
-def key_of(resource: bytes) -> str:
-    head = msgspec.json.decode(resource, type=Head)
-    return f"{head.resourceType}/{head.id}"
 
 
 def test_one_worker_concludes_what_one_pipeline_does(bus: Bus, own: Topics, store: str) -> None:
