@@ -1,4 +1,4 @@
-"""The promises of the distributed service, kept for long: `make soak` runs these at full length, `make test` for seconds each.
+"""The promises of the distributed service, kept for long: `make soak`, and for seconds each without SENTINEL_SOAK.
 
 All of it on `sentinel worker` processes, a real broker, and a store that they share. The figures are in `var/soak`.
 """
@@ -35,9 +35,9 @@ from tests.kafka import intake_feeding as feeding
 from tests.kafka.assessing import PER_DAY, SOURCE, TENANT, simulated
 from tests.kafka.gate import Gate
 from tests.kafka.intake_feeding import JSON, an_event
-from tests.kafka.soaking import IS_FULL, PARTITIONS, SCALE, STOP_SECONDS, Feed, Fleet, Kept, Site, in_background, memory_of, tell
+from tests.kafka.soaking import PARTITIONS, SCALE, STOP_SECONDS, Feed, Fleet, Kept, Site, in_background, memory_of, tell
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * 3_600)] if IS_FULL else []
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * 3_600)]
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
