@@ -1,17 +1,26 @@
-"""Tells alerts on the bus, from where no event loop runs."""
+"""Tells alerts on the bus: within an event loop, and from where none runs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sentinel.core.alert import Alert
 from sentinel.core.errors import SentinelError
 from streams.bus import Bus, producer, reach, reason, started
 from streams.topics import Topic
 
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
 HEADERS: Final = [("v", b"1")]
+
+
+async def send(out: AIOKafkaProducer, topic: str, alerts: Sequence[Alert]) -> None:
+    """Return once all are acknowledged."""
+    sent = [await out.send(topic, alert.to_json().encode(), key=alert.id.encode(), headers=HEADERS) for alert in alerts]
+    await asyncio.gather(*sent)
 
 
 class AlertTopic:
@@ -41,10 +50,6 @@ class AlertTopic:
 
         try:
             async with started(self._bus, producer(self._bus)) as out:
-                sent = [
-                    await out.send(self._name, alert.to_json().encode(), key=alert.id.encode(), headers=HEADERS)
-                    for alert in alerts
-                ]
-                await asyncio.gather(*sent)
+                await send(out, self._name, alerts)
         except KafkaError as error:
             raise SentinelError(f"Kafka does not take alerts: {reason(error)}") from None

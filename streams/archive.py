@@ -39,7 +39,7 @@ class Archive(Connected):
     async def session(self) -> AsyncIterator[_Session]:
         """Open the store and join the group."""
         parts = self._parts
-        intake = consumer(parts.bus, *(topic.name for topic in parts.topics.intake.values()), group=parts.group("archive"))
+        intake = consumer(parts.bus, *(topic.name for topic in parts.topics.intake.values()), group=parts.topics.group("archive"))
         with ThreadPoolExecutor(1, "archive") as thread:
             store = await asyncio.get_running_loop().run_in_executor(thread, self._open_store)
             with closing(store):

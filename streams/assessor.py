@@ -45,7 +45,7 @@ class Assessor(Connected):
                 await closing.enter_async_context(tail(parts.bus, topic.name))
                 for topic in (topics.closings, topics.checkpoints, topics.context)
             ]
-            events = consumer(parts.bus, group=parts.group, session_timeout_ms=parts.limits.session_ms)
+            events = consumer(parts.bus, group=topics.group("assess"), session_timeout_ms=parts.limits.session_ms)
             links = Links(
                 events,
                 out,

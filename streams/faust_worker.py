@@ -41,7 +41,7 @@ class WorkerParts:
 def create(parts: WorkerParts) -> faust.App:
     """Return the application; nothing connects before it starts. One that stops to work ends its process with code 1."""
     app = faust.App(
-        f"sentinel-{parts.topics.events.name}.faust",
+        parts.topics.group("faust"),
         broker=";".join(f"kafka://{server}" for server in parts.bus.connection()["bootstrap_servers"]),
         broker_credentials=_credentials(parts.bus),
         broker_client_id=parts.bus.client_id,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from sentinel.core.alert import Alert
     from sentinel.core.batch import Assessment, EventBatch, Int64s
-    from sentinel.core.shard import Processed
+    from sentinel.core.work import Processed
 
 Place = tuple[str, int]
 """A source, and the partition of its topic."""

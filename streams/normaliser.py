@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel.core.errors import RefusedToStartError
+from streams import rejected_topic
 from streams.bus import Bus, admin, consumer, producer, started
 from streams.faults import report
-from streams.reading import Reading, Refused, Taken
+from streams.reading import Reading, Taken
 from streams.record import NO_SOURCE, guarded
 from streams.running import Connected
 from streams.sources.contract import Source
@@ -54,10 +55,6 @@ class IntakeParts:
     sources: Mapping[str, Source]
     limits: IntakeLimits = IntakeLimits()
 
-    def group(self, part: str) -> str:
-        """Return the name of a part's group of consumers; sites that share a cluster have different ones."""
-        return f"sentinel-{self.topics.events.name}.{part}"
-
 
 class Normaliser(Connected):
     """Reads its share of intake. Stopping commits what is in hand and leaves the group."""
@@ -77,7 +74,7 @@ class Normaliser(Connected):
             started(parts.bus, consumer(parts.bus)) as asking,
         ):
             told = {"session_timeout_ms": parts.limits.session_ms, "max_partition_fetch_bytes": FETCH_BYTES}
-            intake = consumer(parts.bus, group=parts.group("intake"), **told)
+            intake = consumer(parts.bus, group=parts.topics.group("intake"), **told)
             session = _Session(parts, intake, asking, out, kafka)
             intake.subscribe(names, listener=_listener(session))
             async with started(parts.bus, intake):
@@ -109,7 +106,7 @@ class _Session:
         kafka: AIOKafkaAdminClient,
     ) -> None:
         self._parts, self._intake, self._asking, self._out, self._admin = parts, intake, asking, out, kafka
-        self._group = parts.group("intake")
+        self._group = parts.topics.group("intake")
         self._sources = {topic.name: guarded(parts.sources.get(name, NO_SOURCE)) for name, topic in parts.topics.intake.items()}
         self._readings: dict[TopicPartition, Reading] = {}
         self._busy = asyncio.Lock()
@@ -166,7 +163,8 @@ class _Session:
     async def _tell(self, taken: Sequence[Taken]) -> None:
         letters = [refused for one in taken for refused in one.refused]
         shards = zip(*(one.slices for one in taken), strict=True)
-        await asyncio.gather(self._send_slices([pack(slices) for slices in shards]), self._send_refused(letters))
+        rejected = rejected_topic.send(self._out, self._parts.topics.rejected.name, letters)
+        await asyncio.gather(self._send_slices([pack(slices) for slices in shards]), rejected)
 
     async def _tell_silence(self) -> None:
         """Tell how far all is read, were it nothing new: the answer says what time it is."""
@@ -183,13 +181,6 @@ class _Session:
             for record in records
         ]
         self._broker_ms = min(done.timestamp for done in await asyncio.gather(*sent))
-
-    async def _send_refused(self, refused: Sequence[Refused]) -> None:
-        name = self._parts.topics.rejected.name
-        sent = [
-            await self._out.send(name, one.letter.record.raw, key=one.letter.id.encode(), headers=one.headers) for one in refused
-        ]
-        await asyncio.gather(*sent)
 
     async def _silent(self) -> set[TopicPartition]:
         """Return the partitions read to their end, after which nothing came until the brokers' time that we know of.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sentinel.core.errors import RejectionCode
-from streams.alert_topic import HEADERS as ALERT_HEADERS
+from streams import alert_topic, rejected_topic
 from streams.bus import Bus
 from streams.closings import COMMON, Closed, Closings
 from streams.context_topic import ContextTopic
@@ -73,11 +73,6 @@ class AssessorParts:
     open_store: Callable[[str], Store]
     key: bytes = field(repr=False)
     limits: AssessorLimits = AssessorLimits()
-
-    @property
-    def group(self) -> str:
-        """The consumers' group; sites that share a cluster have different ones."""
-        return f"sentinel-{self.topics.events.name}.assess"
 
     @property
     def intake(self) -> list[Place]:
@@ -153,21 +148,17 @@ class Share:
         """Take in what came of `events` and of the context."""
         known = await self._links.context.read(self._broker_ms)
         await asyncio.to_thread(self._push, polled, known)
+        out, rejected = self._links.out, self._parts.topics.rejected.name
         refused, self._links.context.refused = self._links.context.refused, []
         if 0 in self._shards.owned:  # who has the first partition tells for all
-            await self._refuse(refused)
+            await rejected_topic.send(out, rejected, refused)
         failed, self._trouble.untold = self._trouble.untold, []
-        await self._refuse([self._failed(place, row) for place, row in failed])
+        await rejected_topic.send(out, rejected, [self._failed(place, row) for place, row in failed])
 
     def _failed(self, place: Place, row: Row) -> Refused:
         source, received_us = self._parts.sources[place[0]], row.append_ms * 1_000
         record = LogRecord(self._parts.tenant, Kind.EVENT, source, msgspec.json.encode(row.event), received_us)
         return Refused(*place, row.offset, DeadLetter(record, RejectionCode.UNPARSEABLE, detail=FAILED))
-
-    async def _refuse(self, refused: Sequence[Refused]) -> None:
-        name, out = self._parts.topics.rejected.name, self._links.out
-        sent = [await out.send(name, one.letter.record.raw, key=one.letter.id.encode(), headers=one.headers) for one in refused]
-        await asyncio.gather(*sent)
 
     def _push(self, polled: Mapping[TopicPartition, Sequence[Any]], known: ContextSlice) -> None:
         for where, records in polled.items():
@@ -228,12 +219,7 @@ class Share:
             SentinelError: the store does not take it; nothing is lost, call it again.
         """
         alerts = await asyncio.to_thread(self._keeper.flush)
-        name = self._parts.topics.alerts.name
-        sent = [
-            await self._links.out.send(name, alert.to_json().encode(), key=alert.id.encode(), headers=ALERT_HEADERS)
-            for alert in alerts
-        ]
-        await asyncio.gather(*sent)
+        await alert_topic.send(self._links.out, self._parts.topics.alerts.name, alerts)
         self._flushed = time.monotonic()
         await self._commit()
 

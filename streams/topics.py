@@ -101,6 +101,10 @@ class Topics:
     feedback: Topic
     checkpoints: Topic
 
+    def group(self, part: str) -> str:
+        """Return the name of the group of consumers of a part of the worker; sites that share a cluster have different ones."""
+        return f"sentinel-{self.events.name}.{part}"
+
     def __iter__(self) -> Iterator[Topic]:
         """Yield the topics in the order in which records go through them."""
         yield from self.intake.values()

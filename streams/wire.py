@@ -14,13 +14,11 @@ from typing import Final
 import msgspec
 
 from sentinel.core.errors import SentinelError
-from sentinel.core.event import EventRow
+from sentinel.core.event import AHEAD_MAX_US, HOUR_US, EventRow
 
 VERSION: Final = b"1"
 HEADERS: Final = [("v", VERSION)]
 RECORD_BYTES: Final = 1 << 20  # a record is closed before it grows larger
-DAY_US: Final = 86_400_000_000
-HOUR_US: Final = 3_600_000_000
 ACTORS_MAX: Final = 200_000
 
 
@@ -101,7 +99,7 @@ def unpack(record: bytes, headers: Sequence[tuple[str, bytes]]) -> list[Slice]:
 
 def hour_of(occurred_at: int, append_ms: int) -> int:
     """Return the hour an event (µs) moves the stream to: no further than a day after its arrival, whatever its clock said."""
-    return min(occurred_at, append_ms * 1_000 + DAY_US) // HOUR_US
+    return min(occurred_at, append_ms * 1_000 + AHEAD_MAX_US) // HOUR_US
 
 
 @lru_cache(ACTORS_MAX)

@@ -14,6 +14,9 @@ TEXT_MAX: Final = 256
 REASON_MAX: Final = 1_024
 COUNT_MAX: Final = 2_000_000_000
 
+HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
+AHEAD_MAX_US: Final = DAY_US  # after its receipt an event counts at the latest: one wrong clock must not move all others' time
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_MIN_US: Final = 631_152_000_000_000  # 1990-01-01
 TIME_MAX_US: Final = 4_102_444_800_000_000  # 2100-01-01

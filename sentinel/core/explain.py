@@ -12,8 +12,7 @@ from enum import IntEnum
 from typing import Final
 
 from sentinel.core.context import LinkKind
-
-DAY_US: Final = 86_400_000_000
+from sentinel.core.event import DAY_US
 
 
 class ExplanationCode(IntEnum):

@@ -19,8 +19,9 @@ from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import Detector
 from sentinel.core.model import Model
-from sentinel.core.shard import Processed, Shard
+from sentinel.core.shard import Shard
 from sentinel.core.snapshot import Snapshots
+from sentinel.core.work import Processed
 
 
 @dataclass(slots=True)

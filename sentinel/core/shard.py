@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,70 +17,33 @@ from numpy.typing import NDArray
 
 from sentinel.core.alert import Alert, Usual
 from sentinel.core.arrays import grow
-from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, Assessment, EventBatch
+from sentinel.core.batch import ACTIONS, EventBatch
 from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
-from sentinel.core.context import FOREVER, ContextRecord
+from sentinel.core.context import ContextRecord
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
-from sentinel.core.event import Action, ActorType, Destination
+from sentinel.core.event import DAY_US, HOUR_US, Action
 from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.baselines import end_day
-from sentinel.core.facts.declare import FACTS, INDEX, METRICS, RATES, SESSION
-from sentinel.core.facts.kernel import DAY_US, HOUR_US, Columns, Tables, close_bursts, hour_end, ordered_pass, rehash
+from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
+from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
+from sentinel.core.work import Processed, Work, work_on
 
-SENSITIVE: Final = frozenset(
-    {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
-)
-EMERGENCY: Final = frozenset({"BTG", "EMER"})  # v3-ActReason break the glass; Swiss emergency access
 REFS_KEPT: Final = 64  # notable events kept a person, as evidence
 REFS_DAYS: Final = 3
 PAIR_MEMORY_US: Final = 100 * DAY_US
 MODEL_WEIGHT: Final = 0.7
-_SERVICE: Final = ACTOR_TYPES.index(ActorType.SERVICE)
-_BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
-_OUTWARD: Final = [DESTINATIONS.index(Destination.LINK), DESTINATIONS.index(Destination.REMOVABLE)]
 _ACTS: Final = frozenset({ACTIONS.index(Action.CREATE), ACTIONS.index(Action.UPDATE)})
 _KINDS: Final = {kind: 1 << i for i, kind in enumerate(Evidence)}
-
-
-@dataclass(slots=True)
-class Processed:
-    """What became of a micro-batch: the events kept (duplicates dropped), what was concluded, alerts new or changed."""
-
-    kept: EventBatch
-    assessment: Assessment
-    alerts: list[Alert]
-
-
-@dataclass(slots=True)
-class Work:
-    """A micro-batch on its way: its columns, the facts written so far, which events were seen for the first time."""
-
-    batch: EventBatch
-    columns: Columns
-    facts: NDArray[np.float32]
-    assessment: Assessment
-    fresh: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    def hour(self, i: int) -> int:
-        """Return the event hour (since 1970 UTC) of an event."""
-        return int(self.columns.occurred_at[i]) // HOUR_US
-
-    def end_of_hour(self, start: int, hour: int) -> int:
-        """Return the index of the first event at or after `start` that opens a later hour than `hour`."""
-        return int(hour_end(self.columns.occurred_at, start, hour))
 
 
 @dataclass(slots=True)
@@ -136,10 +98,9 @@ class Shard:
 
     def take(self, batch: EventBatch) -> Work:
         """Take a micro-batch of this tenant's events, in their order, to be assessed piece by piece."""
-        n = len(batch)
-        assessment = Assessment(explained_by=[], p_value=np.full(n, np.nan, dtype=np.float32))
-        facts = np.full((len(FACTS), n), np.nan, dtype=np.float32)
-        return Work(batch, self._columns(batch), facts, assessment, np.zeros(n, dtype=np.bool_))
+        work = work_on(batch, self.book, self._zone)
+        self._make_room(len(batch))
+        return work
 
     def assess(self, work: Work, start: int, stop: int) -> None:
         """Assess the events `start`..`stop` of it: of the open hour, or late."""
@@ -228,52 +189,14 @@ class Shard:
     def _names(self) -> list[str]:
         return [detector.name for detector in self.detectors]
 
-    def _columns(self, batch: EventBatch) -> Columns:
-        """Turn names into codes, and let every code have its row."""
-        book = self.book
-        occurred_at = _plausible(batch)
-        devices = [
-            (address or device) if service else (device or address)
-            for service, device, address in zip(
-                (batch.actor_type == _SERVICE).tolist(), batch.device, batch.client_address, strict=True
-            )
-        ]
-        emergency = np.fromiter((purpose in EMERGENCY for purpose in batch.purpose), np.bool_, len(batch))
-        columns = Columns(
-            occurred_at=occurred_at,
-            hour_bin=self._hour_bins(occurred_at),
-            action=batch.action,
-            outcome=batch.outcome,
-            actor_type=batch.actor_type,
-            actor=book.actor_codes.encode(batch.actor_id),
-            role=book.role_codes.encode(batch.actor_role),
-            unit=book.unit_codes.encode(batch.actor_unit),
-            patient=book.patient_codes.encode(batch.patient_id),
-            device=book.other_codes.encode(devices),
-            application=book.other_codes.encode(batch.application),
-            site=book.other_codes.encode(batch.site),
-            records=batch.resource_count,
-            outward=np.isin(batch.destination, _OUTWARD),
-            emergency=emergency | (batch.action == _BREAK_GLASS),
-            sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
-        )
-        book.freshen()
-        self.roles = grow(self.roles, len(book.role_codes), {"share": self.common.baselines.house_share})
-        if self.pairs_used + len(batch) > len(self.pairs.key) // 2:
-            self._make_room_for_pairs(len(batch))
-        self.pairs_used += len(batch)
-        return columns
-
-    def _hour_bins(self, occurred_at: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return each event's hour of the week in the site's time zone: 0..23 on working days, 24..47 else."""
-        hours, where = np.unique(occurred_at // HOUR_US, return_inverse=True)
-        local = [datetime.fromtimestamp(hour * 3600, UTC).astimezone(self._zone) for hour in hours.tolist()]
-        bins = np.array([moment.hour + (24 if moment.weekday() >= 5 else 0) for moment in local], dtype=np.int64)
-        return bins[where]
-
-    def _make_room_for_pairs(self, n: int) -> None:
-        used = int(np.count_nonzero(self.pairs.key))
-        self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
+    def _make_room(self, n: int) -> None:
+        """Let every code so far have its row, and `n` more pairs of person and patient their places."""
+        self.book.freshen()
+        self.roles = grow(self.roles, len(self.book.role_codes), {"share": self.common.baselines.house_share})
+        if self.pairs_used + n > len(self.pairs.key) // 2:
+            used = int(np.count_nonzero(self.pairs.key))
+            self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
+        self.pairs_used += n
 
     def _rebuild_pairs(self, slots: int, oldest: int) -> None:
         """Move the pairs last open at or after `oldest` (µs) into a table of `slots`."""
@@ -480,12 +403,6 @@ _EVIDENCE_ACTIONS: Final = {
     Evidence.EMERGENCIES: (Action.BREAK_GLASS,),
     Evidence.LOGINS: (Action.LOGIN_FAILED,),
 }
-
-
-def _plausible(batch: EventBatch) -> NDArray[np.int64]:
-    """Return when events occurred, at most a day after they were received: one wrong clock must not move all others' time."""
-    latest = np.where(batch.received_at > 0, batch.received_at + DAY_US, FOREVER)
-    return np.minimum(batch.occurred_at, latest)
 
 
 def _finding(detector: Detector, p_value: float, words: Words, unexplained: bool) -> Finding:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from sentinel.core import ids
 from sentinel.core.alert import Alert, Reason, Severity
 from sentinel.core.detector import Finding, Scope
-from sentinel.core.facts.kernel import DAY_US, HOUR_US
+from sentinel.core.event import DAY_US, HOUR_US
 
 STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …

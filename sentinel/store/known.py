@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.core.batch import Int64s
+from sentinel.core.event import DAY_US
 
-DAY_US: Final = 86_400_000_000
 KEYS_MAX: Final = 4_000_000  # 16 bytes each
 _RECENT_MAX: Final = 50_000
 

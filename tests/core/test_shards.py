@@ -15,8 +15,7 @@ from sentinel.core.alert import Alert
 from sentinel.core.closing import Closing
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
-from sentinel.core.event import EventRow
-from sentinel.core.facts.kernel import HOUR_US
+from sentinel.core.event import HOUR_US, EventRow
 from sentinel.core.shard import Shard
 from sentinel.core.snapshot import SnapshotError
 from tests.builders import TENANT, a_batch, a_hospital, a_pipeline, detectors, seen_by

@@ -31,10 +31,10 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_plain="{PASSWORD}";'
 
 
-def program(name: str) -> str:
-    """Return the path of a Debian program, installed when it is missing."""
+def program(name: str, package: str = "") -> str:
+    """Return the path of a program, installed when it is missing; `package`: Debian's, where it is called otherwise."""
     if shutil.which(name) is None:
-        subprocess.run([ROOT / "deploy/setup/apt.sh", name], check=True, timeout=300)
+        subprocess.run([ROOT / "deploy/setup/apt.sh", package or name], check=True, timeout=300)
     return str(shutil.which(name))
 
 

@@ -150,7 +150,7 @@ class Site:
         begun, parts = time.monotonic(), IntakeParts(self.bus, self.topics, TENANT, {})
         intake = [TopicPartition(topic.name, p) for topic in self.topics.intake.values() for p in range(topic.partitions)]
         events = [TopicPartition(self.topics.events.name, p) for p in range(self.topics.events.partitions)]
-        read = {parts.group("intake"): intake, parts.group("archive"): intake, parts.group("assess"): events}
+        read = {parts.topics.group("intake"): intake, parts.topics.group("archive"): intake, parts.topics.group("assess"): events}
         async with started(self.bus, admin(self.bus)) as kafka, started(self.bus, consumer(self.bus)) as asking:
             ends = await asking.end_offsets([*intake, *events])
             while lags := [

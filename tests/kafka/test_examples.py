@@ -81,7 +81,7 @@ def test_kcat(run: Run) -> None:
     assert is_taken(run("sh", "-euc", block("sh"), kcat_conf=block("ini"), events_ndjson=events), 20)
 
 
-@pytest.mark.skipif(shutil.which("javac") is None, reason="no JDK: the Java example is compiled where there is one")
 def test_java(run: Run) -> None:
     """It compiles, and its event arrives."""
+    program("javac", "default-jdk-headless")
     assert is_taken(run("java", "-cp", f"{libraries()}/*", "Send.java", Send_java=block("java")), 1)

@@ -129,7 +129,7 @@ def test_none_is_read_far_ahead_of_the_slowest(bus: Bus, own: Topics) -> None:
         async with running(Normaliser(intake)):
             begun = await feeding.shards(bus, own, 0, read_until=1)
             async with started(
-                bus, consumer(bus, *(one.name for one in own.intake.values()), group=intake.group("intake"))
+                bus, consumer(bus, *(one.name for one in own.intake.values()), group=intake.topics.group("intake"))
             ) as idle:
                 while not idle.assignment():  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

@@ -123,7 +123,7 @@ async def lags(bus: Bus, topics: Topics) -> dict[str, int]:
         ends = await asking.end_offsets(every)
         found = {}
         for part in ("intake", "archive"):
-            kept = await kafka.list_consumer_group_offsets(parts.group(part), partitions=every)
+            kept = await kafka.list_consumer_group_offsets(parts.topics.group(part), partitions=every)
             found[part] = sum(ends[where] - max(0, kept[where].offset) for where in every)
     return found
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.store.known import DAY_US, KnownKeys
+from sentinel.core.event import DAY_US
+from sentinel.store.known import KnownKeys
 
 KEYS = st.integers(0, 40).map(lambda number: number.to_bytes(16, "big") if number % 2 else number.to_bytes(16, "little"))
 EVENTS = st.lists(st.tuples(KEYS, st.integers(0, 3)), max_size=30)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sentinel.core.batch import ACTIONS, ACTOR_TYPES, OUTCOMES
 from sentinel.core.context import EVER, FOREVER, PatientFlag
-from sentinel.core.event import Action, ActorType, Outcome
+from sentinel.core.event import DAY_US, HOUR_US, Action, ActorType, Outcome
 from sentinel.core.explain import AFTER_US, BEFORE_US, ExplanationCode, RoleClass
 from sentinel.core.facts.declare import CARE_GAP_DAYS, INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
 from sentinel.core.facts.state import (
@@ -31,8 +31,6 @@ from sentinel.core.facts.state import (
     UnitTable,
 )
 
-HOUR_US: Final = 3_600_000_000
-DAY_US: Final = 24 * HOUR_US
 MINUTE_US: Final = 60_000_000
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
 ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
