@@ -53,7 +53,7 @@ def _part_of(parts: bytes) -> Part:
     plain = _plain[kind]
     return Part(
         is_session=plain in SESSION_TYPES,
-        is_request=plain in REQUEST_TYPES,
+        is_request=plain in SESSION_TYPES or plain in REQUEST_TYPES,
         is_patient=role == PATIENT_ROLE or kind == "Patient" or (kind == PERSON_TYPE and not role),
         is_patient_role=role == PATIENT_ROLE,
         queries=role == QUERY_ROLE,
@@ -91,6 +91,13 @@ class Touched(Struct, gc=False):
     queried_type: str = ""
     queries: bool = False
     exports: bool = False
+
+    def add_request(self, id_: str, part: Part) -> None:
+        """Take in the id of a session, or of a request: each the first that is told."""
+        if part.is_session:
+            self.session = id_
+        else:
+            self.request_id = self.request_id or id_
 
     def add_resource(self, type_: str, id_: str, rank: int) -> None:
         """Take in a resource, unless it is none: the first of those of the best rank is what was touched."""
@@ -170,15 +177,11 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
             part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
         except RejectedError as error:
             raise rejected(error, b"", f"/entity/{number}") from None
-        type_, id_ = pointed_at(entity.what or entity.reference, contents)
-        if not id_ and entity.identifier is not None:  # STU3
-            id_ = entity.identifier.value or ""
-        if part.is_session:
-            found.session = found.session or id_
-            continue
         if part.is_request:
-            found.request_id = found.request_id or id_
+            if not found.session:
+                found.add_request(_pointed_at(entity, contents)[1], part)
             continue
+        type_, id_ = _pointed_at(entity, contents)
         is_patient = type_ == "Patient" if type_ else part.is_patient
         if is_patient and (patient := cx_id(id_)):
             (found.patients if type_ else found.patients_by_identifier)[patient] = None
@@ -188,6 +191,13 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
             found.add_rest(entity, part)
     found.settle(event, contents)
     return found
+
+
+def _pointed_at(entity: Entity, contents: Contents) -> tuple[str, str]:
+    type_, id_ = pointed_at(entity.what or entity.reference, contents)
+    if not id_ and entity.identifier is not None:  # STU3
+        return type_, entity.identifier.value or ""
+    return type_, id_
 
 
 def _plain_name(name: str) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
@@ -25,7 +26,7 @@ from sentinel.core.event import (
     moment,
 )
 from sentinel.core.ids import derive
-from streams.sources.fhir.agents import Participants, Party, told_participants
+from streams.sources.fhir.agents import Participants, told_participants
 from streams.sources.fhir.codes import ACTIONS, EMERGENCY_PURPOSES, IMPORT_EVENT, LETTERS, OUTCOMES, TELLING_ACTIONS
 from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
 from streams.sources.fhir.elements import Origin
@@ -64,14 +65,14 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
     contents = Contents(event.contained) if event.contained else NO_CONTENTS
     about = touched(event, contents)
     outcome, reason = _outcome(event)
-    action = _told_action(event, about)
+    frame = _told_frame(event)
+    action = frame.action or about.lifecycle or _action_by_letter(event, about)
     agents = told_participants(bytes(event.agent), contents, pulls=action in _PULLS)
     if action in _REFINABLE:
         action = _refined(action, outcome, about, agents.destination)
     patients = list(about.patients) or _patient_among(agents, action)
-    purpose, purpose_text = _purpose(event, agents.who)
-    application, site = _origin(event)
     who = agents.who
+    purpose = _leading((*frame.purposes, *who.purposes)) if who.purposes else frame.purpose
     id_, patient = event.id or _derived_id(document), patients[0] if patients else ""
     values = (
         id_,
@@ -90,11 +91,11 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
         about.sensitivity,
         about.records if about.records >= 0 else max(about.resources, 1),
         purpose,
-        reason or purpose_text,
+        reason or frame.text or who.reason,
         agents.ip,
         agents.device,
-        application,
-        site,
+        frame.application,
+        frame.site,
         (about.session or about.request_id)[:TEXT_MAX],
         agents.destination,
     )
@@ -157,10 +158,35 @@ def _rare_instant(text: str, pointer: str) -> datetime:
         raise RejectedError(Code.BAD_TIME, pointer, detail) from None
 
 
-def _told_action(event: AuditEvent, about: Touched) -> str:
-    """Return what was done: the most telling code, else the entity's life cycle, else the letter."""
-    if told := _coded[joined((event.type, event.subtype, event.code, event.category))] or about.lifecycle:
-        return told
+class Frame(Struct, frozen=True, gc=False):
+    """What few combinations of an event's elements tell: the same for most events of a system. Empty when not told."""
+
+    action: str  # by the most telling code
+    purposes: tuple[str, ...]
+    purpose: str  # which of them leads
+    text: str  # of the purposes, the first
+    application: str
+    site: str
+
+
+def _told_frame(event: AuditEvent) -> Frame:
+    raws = (event.type, event.subtype, event.code, event.category, event.purposeOfEvent, event.authorization, event.source)
+    return _frames[joined(raws)]
+
+
+def _frame_of(parts: bytes) -> Frame:
+    type_, subtype, code_, category, purpose, authorization, source = parts.split(BETWEEN)
+    action = _action_of(type_, subtype, code_, category)
+    purposes = [*concepts(purpose, "/purposeOfEvent"), *concepts(authorization, "/authorization")]
+    told = tuple(codes(purposes))
+    return Frame(action, told, _leading(told), text_of(purposes)[:REASON_MAX], *_application_and_site(source))
+
+
+_frames: Final = Kept(_frame_of)
+
+
+def _action_by_letter(event: AuditEvent, about: Touched) -> str:
+    """Return what was done when no code and no life cycle tells."""
     if about.exports:
         return _EXPORT
     if event.action == "E":
@@ -168,18 +194,14 @@ def _told_action(event: AuditEvent, about: Touched) -> str:
     return LETTERS.get(event.action or "", _OTHER)
 
 
-def _action_of(parts: bytes) -> str:
+def _action_of(type_: bytes, subtype: bytes, code_: bytes, category: bytes) -> str:
     """Return what subtypes, then types, tell; a disclosure seen by who receives it is an import."""
-    type_, subtype, code_, category = parts.split(BETWEEN)
     types = list(codes([concept(type_, "/type"), *concepts(category, "/category")]))
     told = [*codes([*concepts(subtype, "/subtype"), concept(code_, "/code")]), *types]
     for meaning in (TELLING_ACTIONS, ACTIONS):
         if action := next((meaning[one] for one in told if one in meaning), ""):
             return _IMPORT if action == _SHARE and IMPORT_EVENT in types else action
     return ""
-
-
-_coded: Final = Kept(_action_of)
 
 
 def _refined(action: str, outcome: str, about: Touched, destination: str) -> str:
@@ -208,50 +230,23 @@ def _outcome(event: AuditEvent) -> tuple[str, str]:
     return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
 
 
-def _purpose(event: AuditEvent, who: Party) -> tuple[str, str]:
-    """Return the purpose, an emergency before all others, and its text."""
-    told, purpose, text = _purposes[joined((event.purposeOfEvent, event.authorization))]
-    if who.purposes:
-        purpose = _leading((*told, *who.purposes))
-    return purpose, text or who.reason
-
-
-def _purposes_of(parts: bytes) -> tuple[tuple[str, ...], str, str]:
-    """Return the purposes of an event itself, which of them leads, and the first text."""
-    purpose, authorization = parts.split(BETWEEN)
-    told = [*concepts(purpose, "/purposeOfEvent"), *concepts(authorization, "/authorization")]
-    purposes = tuple(codes(told))
-    return purposes, _leading(purposes), text_of(told)[:REASON_MAX]
-
-
 def _leading(purposes: Sequence[str]) -> str:
     first = purposes[0] if purposes else ""
     return next((one for one in purposes if one in EMERGENCY_PURPOSES), first)[:TEXT_MAX]
 
 
-_purposes: Final = Kept(_purposes_of)
-
-
-def _origin(event: AuditEvent) -> tuple[str, str]:
-    raw = bytes(event.source)
-    try:
-        return _applications_and_sites[raw]
-    except BROKEN as error:
-        raise rejected(error, raw, "/source") from None
-
-
 def _application_and_site(raw: bytes) -> tuple[str, str]:
     """Return the application that recorded the event, and its site."""
-    origin = (_decode_origin(raw) if raw else None) or Origin()
+    try:
+        origin = (_decode_origin(raw) if raw else None) or Origin()
+    except BROKEN as error:
+        raise rejected(error, raw, "/source") from None
     observer = named(origin.observer)
     application = observer.display or observer.id or (origin.identifier.value if origin.identifier else None) or ""
     if isinstance(origin.site, str):
         return application[:TEXT_MAX], origin.site[:TEXT_MAX]
     site = named(origin.site)
     return application[:TEXT_MAX], (site.display or site.id)[:TEXT_MAX]
-
-
-_applications_and_sites: Final = Kept(_application_and_site)
 
 
 def _derived_id(document: bytes) -> str:
