@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streams.embedded import Service
     from streams.parts import Parts
     from streams.record import ContextDecoder
+    from streams.redriving import RejectedTopic
     from streams.replay import Progress, Summary
     from streams.running import Runnable
     from streams.share import AssessorParts
@@ -343,6 +344,15 @@ def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int
             return box.redrive([letter for letter in letters if letter], dead, log, known, context_decoder())
         finally:
             log.close()
+
+
+def rejected_topic(settings: Settings) -> RejectedTopic:
+    """Return the letters that workers keep in Kafka."""
+    from streams.record import guarded
+    from streams.redriving import RejectedTopic
+
+    known = {name: guarded(found) for name, found in sources().items()}
+    return RejectedTopic(bus(settings), topics(settings), settings.tenant, known, context_decoder())
 
 
 def bus(settings: Settings) -> Bus:

@@ -59,6 +59,11 @@ class _Session:
         self._records = self._bytes = 0
         self._flushed = time.monotonic()
 
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads intake with."""
+        return self._intake
+
     async def step(self) -> None:
         """Gather, and flush when it is time; while the store fails, nothing more is read."""
         for where, records in (await self._intake.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)).items():

@@ -21,7 +21,7 @@ from streams.state_topic import StateTopic
 from streams.tail import tail
 
 if TYPE_CHECKING:
-    from aiokafka import TopicPartition
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
 LINGER_MS: Final = 2  # what is sent is waited for
 
@@ -85,6 +85,11 @@ class _Session:
         self._share: Share | None = None
         self._store: Store | None = None
         self._is_placed = self._has_more = self._is_refused = False
+
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads `events` with."""
+        return self._links.events
 
     async def give_up(self) -> None:
         """Keep what was decided while the partitions are still ours. What cannot be kept now is forgotten, and comes again.

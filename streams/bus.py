@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LINGER_MS: Final = 20
 BATCH_BYTES: Final = 1 << 20  # of one partition, before compression: less than any topic's largest message
 FETCH_BYTES_MAX: Final = 32 << 20
+DELIVERY_MS: Final = 30_000  # to be acknowledged, with all that is tried again
 _SILENT: Final = logging.NullHandler()
 CLOSED: Final = "it closed the connection: wrong security protocol, or it wants a certificate of ours"
 EXTRA: Final = "Kafka needs more than what is installed: pip install 'sentinel-access[kafka]'"
@@ -142,8 +143,11 @@ def _refused(why: str) -> Iterator[None]:
 def producer(bus: Bus, **more: Any) -> AIOKafkaProducer:
     """Return a producer, not started: what it acknowledges is on all in-sync copies, once.
 
-    `more` overrides; call it within the event loop.
+    What is not acknowledged within 30 s fails, and everything after it. `more` overrides; call it within the event loop.
     """
+    _library()
+    from streams.sending import BoundedProducer  # noqa: PLC0415
+
     told = {
         "acks": "all",
         "enable_idempotence": True,
@@ -151,8 +155,9 @@ def producer(bus: Bus, **more: Any) -> AIOKafkaProducer:
         "linger_ms": LINGER_MS,
         "max_batch_size": BATCH_BYTES,
         "max_request_size": CHECKPOINT_BYTES_MAX,
+        "request_timeout_ms": min(DELIVERY_MS, bus.request_timeout_ms),
     }
-    return _library().AIOKafkaProducer(**bus.connection() | told | more)
+    return BoundedProducer(**bus.connection() | told | more)
 
 
 def consumer(bus: Bus, *topics: str, group: str | None = None, **more: Any) -> AIOKafkaConsumer:

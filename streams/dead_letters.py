@@ -151,17 +151,18 @@ def redrive(
     moved = 0
     for letter in letters:
         record = letter.letter.record
-        refusal = _refusal(record, sources, decode_context)
-        if refusal is None:
+        refused = refusal(record, sources, decode_context)
+        if refused is None:
             log.append([record]).result()
             dead.mark(letter.id, Status.REDRIVEN)
             moved += 1
         else:
-            dead.explain(letter.id, refusal.code, refusal.pointer, refusal.detail)
+            dead.explain(letter.id, refused.code, refused.pointer, refused.detail)
     return Redriven(moved, len(letters) - moved)
 
 
-def _refusal(record: LogRecord, sources: Mapping[str, Source], decode_context: ContextDecoder) -> DeadLetter | None:
+def refusal(record: LogRecord, sources: Mapping[str, Source], decode_context: ContextDecoder) -> DeadLetter | None:
+    """Return why a record cannot be read now; None: it can."""
     if record.kind is Kind.CONTEXT:
         try:
             decode_context(record.raw)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +19,15 @@ from mode.supervisors import CrashingSupervisor
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from streams.bus import Bus
 from streams.faults import report
-from streams.feedback import BadVerdictError, reader
+from streams.feedback import SOURCE, BadVerdictError, reader
 from streams.reading import Refused
 from streams.record import DeadLetter, Kind, LogRecord
-from streams.running import Runnable, watch
+from streams.running import Runnable, is_away, watch
 from streams.topics import Topics
 
 STOP_SECONDS: Final = 30.0
+SESSION_SECONDS: Final = 10.0  # Faust's minute is how long a worker that was killed would keep the others from starting
+REBALANCE_SECONDS: Final = 30.0
 RAW: Final[dict[str, Any]] = {"key_serializer": "raw", "value_serializer": "raw"}
 
 
@@ -38,13 +41,24 @@ class WorkerParts:
     services: Mapping[str, Callable[[], Runnable]] = field(default_factory=dict)
 
 
+class App(faust.App):
+    """Starts its services at once, where Faust lets them wait until its own group has met and its tables are read."""
+
+    async def on_started(self) -> None:
+        """Start the services, then do as Faust does."""
+        await self.on_started_init_extra_services()
+        await super().on_started()
+
+
 def create(parts: WorkerParts) -> faust.App:
     """Return the application; nothing connects before it starts. One that stops to work ends its process with code 1."""
-    app = faust.App(
+    app = App(
         parts.topics.group("faust"),
         broker=";".join(f"kafka://{server}" for server in parts.bus.connection()["bootstrap_servers"]),
         broker_credentials=_credentials(parts.bus),
         broker_client_id=parts.bus.client_id,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
         consumer_auto_offset_reset="earliest",
         datadir=Path(tempfile.gettempdir()),  # nothing is written there: tables are in memory and in Kafka
         store="memory://",
@@ -54,7 +68,7 @@ def create(parts: WorkerParts) -> faust.App:
         worker_redirect_stdouts=False,
     )
     for name, build in parts.services.items():
-        app.service(_hosted(name, build))
+        app.service(_hosted(name, build, parts.bus))
     _read_feedback(app, parts)
     return app
 
@@ -72,8 +86,8 @@ def _read_feedback(app: faust.App, parts: WorkerParts) -> None:
     rejected = app.topic(topics.rejected.name, **RAW)
 
     async def reject(message: Any, bad: BadVerdictError) -> None:
-        raw = message.value or b""
-        kept = LogRecord(parts.tenant, Kind.EVENT, "feedback", raw, int(message.timestamp * 1_000_000))
+        raw, key = message.value or b"", (message.key or b"").decode("utf-8", "replace")
+        kept = LogRecord(parts.tenant, Kind.EVENT, SOURCE, raw, int(message.timestamp * 1_000_000), key)
         letter = DeadLetter(kept, bad.code, detail=bad.detail)
         refused = Refused(message.topic, message.partition, message.offset, letter)
         await (await rejected.send(key=letter.id.encode(), value=raw, headers=refused.headers))
@@ -86,11 +100,12 @@ class Hosted(Service):
     """A part of the worker, run with it: what fails in it ends the worker, and no log quotes why."""
 
     build: Callable[[], Runnable]
+    is_away: Callable[[], bool]
 
     async def on_start(self) -> None:
         """Make the part, and watch it."""
         self.part = self.build()
-        self.call_off = watch(self.part)
+        self.call_off = watch(self.part, self.is_away)
         self.running = self.add_future(self._run())
 
     async def _run(self) -> None:
@@ -110,5 +125,5 @@ class Hosted(Service):
         self.call_off()
 
 
-def _hosted(name: str, build: Callable[[], Runnable]) -> type[Service]:
-    return type(name, (Hosted,), {"build": staticmethod(build)})
+def _hosted(name: str, build: Callable[[], Runnable], bus: Bus) -> type[Service]:
+    return type(name, (Hosted,), {"build": staticmethod(build), "is_away": staticmethod(partial(is_away, bus))})

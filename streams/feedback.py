@@ -11,6 +11,7 @@ import msgspec
 from sentinel.core.errors import RejectionCode, SentinelError
 from streams.faults import report
 
+SOURCE: Final = "feedback"
 ID_BYTES_MAX: Final = 64
 TEXT_MAX: Final = 4_000
 

@@ -114,6 +114,11 @@ class _Session:
         self._told_silence = 0.0
         self._slowest_ms = 0
 
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads intake with."""
+        return self._intake
+
     async def give_up(self) -> None:
         """Finish what is in hand while the partitions are still ours; what takes too long comes again to their next reader."""
         try:

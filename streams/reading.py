@@ -51,7 +51,7 @@ class Refused:
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
-        }
+        } | ({"key": letter.record.subject} if letter.record.subject else {})
         return [(name, str(value).encode("utf-8", "replace")) for name, value in told.items()]
 
 

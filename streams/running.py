@@ -9,17 +9,22 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sentinel.core.errors import RefusedToStartError
+from streams.bus import Bus, reach
 from streams.faults import report
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
 STUCK_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
+ASK_SECONDS: Final = 5.0  # between questions whether Kafka is there, while a part does not move
 
 
 class Runnable(Protocol):
-    """A part. `moved_at`: when it last got further, or found that there was nothing to do (monotonic seconds)."""
+    """A part. `moved_at`: when it last got further, or heard that there was nothing to do (monotonic seconds)."""
 
     @property
     def moved_at(self) -> float: ...  # noqa: D102
@@ -34,11 +39,34 @@ class Runnable(Protocol):
 
 
 class Session(Protocol):
-    """A part's work over connections that stand."""
+    """A part's work over connections that stand. `reader`: what it reads its share with."""
+
+    @property
+    def reader(self) -> AIOKafkaConsumer: ...  # noqa: D102
 
     async def step(self) -> None:
         """Do what there is to do, once; return after a moment when there is nothing."""
         ...
+
+
+class Hearing:
+    """When the brokers last told anything, be it that there is nothing, of each partition that a consumer wants to read.
+
+    A consumer of aiokafka may hang after a broker's restart: it gives no records and says nothing.
+    """
+
+    def __init__(self, reader: AIOKafkaConsumer) -> None:
+        self._reader = reader
+        self._heard: dict[TopicPartition, tuple[object, float]] = {}
+
+    def since(self, now: float) -> float:
+        """Return the time (monotonic seconds) since when nothing was heard of the partition that is worst off; `now`: none is."""
+        before, self._heard = self._heard, {}
+        for where in self._reader.assignment() - self._reader.paused():
+            told = self._reader.last_poll_timestamp(where)
+            seen, at = before.get(where, (told, now))
+            self._heard[where] = (told, at if told == seen else now)
+        return min((at for _, at in self._heard.values()), default=now)
 
 
 class Connected(ABC):
@@ -74,9 +102,10 @@ class Connected(ABC):
     async def _connected(self) -> None:
         async with AsyncExitStack() as closing:
             session = await self._entered(closing)
-            while session is not None and not self._stopping.is_set():
+            hearing = Hearing(session.reader) if session is not None else None
+            while session is not None and hearing is not None and not self._stopping.is_set():
                 await session.step()
-                self.moved_at, self._is_failing = time.monotonic(), False
+                self.moved_at, self._is_failing = hearing.since(time.monotonic()), False
                 await asyncio.sleep(0)  # a step that never had to wait lets the others work all the same
 
     async def _entered(self, closing: AsyncExitStack) -> Session | None:
@@ -97,19 +126,38 @@ class Connected(ABC):
         await asyncio.sleep(RETRY_SECONDS)
 
 
-def watch(part: Runnable, stuck_seconds: float = STUCK_SECONDS, end: Callable[[int], object] = os._exit) -> Callable[[], None]:
+def watch(
+    part: Runnable,
+    is_away: Callable[[], bool],
+    stuck_seconds: float = STUCK_SECONDS,
+    end: Callable[[int], object] = os._exit,
+) -> Callable[[], None]:
     """End this process with code 1 when a part has not moved for long; return what calls this off.
 
     Whoever restarts the worker gets all that was not committed. From a thread: what hangs may be the event loop.
+    While what it works with `is_away`, it is waited for: a restart would not bring it back.
     """
     is_over = threading.Event()
+    ask_seconds = min(ASK_SECONDS, stuck_seconds / 4)
 
     def look() -> None:
-        while not is_over.wait(min(1.0, stuck_seconds / 4)):
-            if time.monotonic() - part.moved_at >= stuck_seconds:
+        away_at = 0.0
+        while not is_over.wait(ask_seconds):
+            if time.monotonic() - part.moved_at >= ask_seconds and is_away():
+                away_at = time.monotonic()
+            if time.monotonic() - max(part.moved_at, away_at) >= stuck_seconds:
                 report("worker-stuck", part=type(part).__name__, seconds=int(stuck_seconds))
                 end(1)
                 return
 
     threading.Thread(target=look, name="watchdog", daemon=True).start()
     return is_over.set
+
+
+def is_away(bus: Bus) -> bool:
+    """Whether no broker lets us in."""
+    try:
+        asyncio.run(reach(bus))
+    except RefusedToStartError:
+        return True
+    return False

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from sentinel.core.common import Common
     from sentinel.core.shard import Shard
     from streams.restoring import Checkpoints
-
-FAILED: Final = "processing failed on this record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ class Share:
     def _failed(self, place: Place, row: Row) -> Refused:
         source, received_us = self._parts.sources[place[0]], row.append_ms * 1_000
         record = LogRecord(self._parts.tenant, Kind.EVENT, source, msgspec.json.encode(row.event), received_us)
-        return Refused(*place, row.offset, DeadLetter(record, RejectionCode.UNPARSEABLE, detail=FAILED))
+        return Refused(*place, row.offset, DeadLetter(record, RejectionCode.UNPARSEABLE, detail=rejected_topic.FAILED))
 
     def _push(self, polled: Mapping[TopicPartition, Sequence[Any]], known: ContextSlice) -> None:
         for where, records in polled.items():

@@ -143,7 +143,7 @@ def declare(layout: Layout) -> Topics:
             "the dead letter's id",
             many,
             days=90,
-            headers=("code", "pointer", "detail", "source", "topic", "partition", "offset"),
+            headers=("code", "pointer", "detail", "source", "topic", "partition", "offset", "key", "status"),
         ),
         feedback=topic("feedback", "an analyst's verdict on an alert", "the alert's id"),
         checkpoints=topic(

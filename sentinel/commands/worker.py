@@ -28,4 +28,6 @@ def worker() -> None:
     asyncio.set_event_loop(asyncio.new_event_loop())  # Faust's worker takes the thread's, and there is none any more
     assembly.prepare()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters is raised; the rest it says a thousand times
-    Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False).execute_from_commandline()
+    hosting = Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)
+    hosting.spinner = None  # it writes to whatever stdout is
+    hosting.execute_from_commandline()

@@ -125,11 +125,16 @@ def test_a_broker_that_is_away_is_waited_for(own_broker: Broker, prefix: str, tm
             await asyncio.sleep(SCALE.broker_down)
             await asyncio.to_thread(own_broker.start)
             resumed = await site.until_rows(rows_of(feed.sent) + 1)
+            begun = time.monotonic()
+            await feeding.send(bus, site.topics.feedback.name, [b"no verdict"], 1)
+            await verdict_refused(site)
+            faust_resumed = time.monotonic() - begun
             await sending
             expected, figures = await compared(site)
         ends = [(round(when - stopped, 1), code) for when, code in worker.ends]
         senders = {"refusals": feed.refusals, "longest_send": feed.longest}
-        tell("broker", events=count, down=SCALE.broker_down, resumed=resumed, worker_ends=ends, **senders, **figures)
+        workers = {"resumed": resumed, "faust_resumed": faust_resumed, "worker_ends": ends}
+        tell("broker", events=count, down=SCALE.broker_down, **workers, **senders, **figures)
         assessing.same(site.store, expected)
         assert feed.longest <= 60
         assert resumed <= 30
@@ -173,6 +178,16 @@ def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> Non
 
     with Gate(site.store) as gate:
         asyncio.run(run(gate))
+
+
+async def verdict_refused(site: Site) -> None:
+    """Wait until Faust's agent has refused a verdict."""
+    until = time.monotonic() + SCALE.settle
+    while time.monotonic() < until:
+        letters = (await feeding.refused(site.bus, site.topics, 1_000_000, seconds=1)).values()
+        if any(letter["source"] == "feedback" for letter in letters):
+            return
+    raise AssertionError("no verdict refused")
 
 
 def rows_after(events: Sequence[bytes]) -> Any:

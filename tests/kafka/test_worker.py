@@ -19,7 +19,7 @@ from streams.bus import Bus
 from streams.faust_worker import WorkerParts
 from streams.faust_worker import create as create_app
 from streams.normaliser import IntakeParts
-from streams.running import watch
+from streams.running import Hearing, is_away, watch
 from streams.topic_admin import create
 from streams.topics import Layout, Topics, declare
 from tests.kafka import intake_feeding as feeding
@@ -179,10 +179,11 @@ class Part:
 
 
 def test_a_part_that_does_not_move_ends_the_process() -> None:
-    """With code 1, once; one that moves, or whose watch is called off, does not."""
+    """With code 1, once; not one that moves, whose watch is called off, or whose broker is away."""
     ended: list[int] = []
-    stuck, moving, over = Part(), Part(), Part()
-    calls = [watch(part, 0.3, ended.append) for part in (stuck, moving, over)]
+    stuck, moving, over, waiting = Part(), Part(), Part(), Part()
+    calls = [watch(part, lambda: False, 0.3, ended.append) for part in (stuck, moving, over)]
+    calls.append(watch(waiting, lambda: True, 0.3, ended.append))
     calls[2]()
     for _ in range(10):
         time.sleep(0.1)
@@ -190,6 +191,33 @@ def test_a_part_that_does_not_move_ends_the_process() -> None:
     for call_off in calls:
         call_off()
     assert ended == [1]
+
+
+def test_brokers_that_cannot_be_reached_are_away(bus: Bus) -> None:
+    """Those that let us in are not."""
+    assert not is_away(bus)
+    assert is_away(Bus("127.0.0.1:1"))
+
+
+def test_who_reads_hears_of_every_partition_even_when_nothing_comes(bus: Bus, own: Topics) -> None:
+    """A partition that is paused is not waited for; one that is read is heard of, records or none."""
+    from aiokafka import TopicPartition
+
+    from streams.bus import consumer, started
+
+    async def run() -> None:
+        async with started(bus, consumer(bus)) as reader:
+            one, other = (TopicPartition(own.events.name, partition) for partition in range(2))
+            reader.assign([one, other])
+            hearing = Hearing(reader)
+            hearing.since(0.0)
+            await reader.getmany(timeout_ms=1_500)
+            assert hearing.since(100.0) == 100.0
+            assert hearing.since(200.0) == 100.0, "nobody asked meanwhile"
+            reader.pause(one, other)
+            assert hearing.since(300.0) == 300.0
+
+    asyncio.run(run())
 
 
 def test_a_part_that_fails_ends_the_worker_without_quoting_why(bus: Bus, own: Topics, start: Start) -> None:
