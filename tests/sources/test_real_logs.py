@@ -23,6 +23,11 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     "windows_ad/otrf-security-events.ndjson.gz": ("windows_security", 10_416, {("bad-time", "/TimeCreated"): 367}),
     # Sysmon and PowerShell are other channels.
     "windows_ad/sekoia-winlogbeat.ndjson": ("windows_security", 32, {("not-an-event", ""): 24}),
+    "aws_cloudtrail/invictus-aws_dataset.ndjson.gz": ("aws_cloudtrail", 2_900, {}),
+    "aws_cloudtrail/invictus-one-delivery-file.json": ("aws_cloudtrail", 2, {}),
+    "aws_cloudtrail/ocsf-examples/API_Activity__samples__generic_api_activity.raw": ("aws_cloudtrail", 1, {}),
+    "aws_cloudtrail/ocsf-examples/Account_Change__samples__account_change.raw": ("aws_cloudtrail", 1, {}),
+    "aws_cloudtrail/ocsf-examples/Authentication__samples__authentication.raw": ("aws_cloudtrail", 1, {}),
 }
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")
