@@ -1,0 +1,1 @@
+"""AWS CloudTrail: its records' elements, and what the names of its events mean."""

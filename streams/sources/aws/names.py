@@ -1,0 +1,102 @@
+"""What the names of CloudTrail events mean: those that matter one by one, all others by the verb they begin with."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from sentinel.core.event import Action
+
+NAMES_MAX: Final = 16_384
+
+LOGIN: Final = Action.LOGIN.value
+LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
+LOGOUT: Final = Action.LOGOUT.value
+SEARCH: Final = Action.SEARCH.value
+READ: Final = Action.READ.value
+CREATE: Final = Action.CREATE.value
+UPDATE: Final = Action.UPDATE.value
+DELETE: Final = Action.DELETE.value
+EXPORT: Final = Action.EXPORT.value
+IMPORT: Final = Action.IMPORT.value
+SHARE: Final = Action.SHARE.value
+RIGHTS: Final = Action.PERMISSION_CHANGE.value
+EXECUTE: Final = Action.EXECUTE.value
+OTHER: Final = Action.OTHER.value
+
+_LOGINS: Final = (
+    *("ConsoleLogin", "SwitchRole", "UserAuthentication", "Authenticate", "Federate", "AssumeRole", "AssumeRoleWithSAML"),
+    *("AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken", "GetSessionToken", "CreateToken", "CreateTokenWithIAM"),
+)
+# Where the verb would mislead.
+_BY_NAME: Final = {
+    **dict.fromkeys(_LOGINS, LOGIN),
+    **dict.fromkeys(("ExitRole", "Logout", "SignOut"), LOGOUT),
+    **dict.fromkeys(("CheckMfa", "CredentialChallenge", "CredentialVerification", "RenewRole"), OTHER),
+    **dict.fromkeys(("UploadPart", "CreateMultipartUpload", "AbortMultipartUpload"), OTHER),  # CompleteMultipartUpload creates
+    **dict.fromkeys(("ListObjects", "ListObjectsV2", "ListObjectVersions", "ExecuteStatement", "SelectObjectContent"), SEARCH),
+    **dict.fromkeys(("PutBucketWebsite", "PutBucketCors", "PutBucketOwnershipControls", "PutBucketReplication"), RIGHTS),
+    **dict.fromkeys(("PutEventSelectors", "PutInsightSelectors", "UpdateTrail"), RIGHTS),
+    **dict.fromkeys(("ModifyDBSnapshotAttribute", "ModifyDBClusterSnapshotAttribute"), SHARE),
+    **dict.fromkeys(("ModifySnapshotAttribute", "ModifyImageAttribute", "ModifyFpgaImageAttribute"), SHARE),
+    **dict.fromkeys(("ShareDirectory", "CreateResourceShare", "AssociateResourceShare", "AuthorizeSnapshotAccess"), SHARE),
+    **dict.fromkeys(
+        ("DownloadDBLogFilePortion", "DownloadCompleteDBLogFile", "GetQueryResultsStream", "StartFHIRExportJob"), EXPORT
+    ),
+    **dict.fromkeys(("CreateInstanceExportTask", "CreateStoreImageTask", "CreateExportTask", "UnloadTable"), EXPORT),
+    **dict.fromkeys(("StartQueryExecution", "StartQuery", "BatchExecuteStatement"), SEARCH),
+    **dict.fromkeys(("ScheduleKeyDeletion", "StartSecretVersionDelete", "EndSecretVersionDelete"), DELETE),
+    **dict.fromkeys(("TransactWriteItems", "BatchWriteItem"), UPDATE),
+    "TransactGetItems": READ,
+}
+
+_LOOKS: Final = r"(?:Get|List|Describe|Head|BatchGet|Cancel|Simulate|Generate|Check|Test|Validate|Preview)"
+_BY_PATTERN: Final = tuple(
+    (re.compile(pattern), action)
+    for pattern, action in (
+        (rf"(?!{_LOOKS}).*Export", EXPORT),
+        (rf"(?!{_LOOKS}).*Import", IMPORT),
+        # Whoever holds a key, a password or a certificate has the right.
+        (
+            rf"(?!{_LOOKS}).*(?:Policy|Policies|Permission|Acl$|PublicAccessBlock|PermissionsBoundary|UserToGroup|UserFromGroup)",
+            RIGHTS,
+        ),
+        (
+            rf"(?!{_LOOKS}).*(?:AccessKey|LoginProfile|MFADevice|SSHPublicKey|SigningCertificate|ServiceSpecificCredential)",
+            RIGHTS,
+        ),
+        (
+            rf"(?!{_LOOKS}).*(?:SAMLProvider|OpenIDConnectProvider|GroupMembership|AccountAssignment|PermissionSet|SecurityGroup)",
+            RIGHTS,
+        ),
+        (r"(?:Create|Retire|Revoke)Grant", RIGHTS),
+        (r"Put(?:Bucket|Object(?:Tagging|Retention|Legal|Lock))", UPDATE),
+    )
+)
+_VERBS: Final = {
+    READ: "Get Describe Head Read View Download Check Test Verify Estimate Preview Retrieve Receive Validate Simulate",
+    SEARCH: "List Search Lookup Query Scan Filter Select Find",
+    CREATE: "Create Put Add Register Allocate Run Copy Upload Publish Restore Provision Post Complete Write Request",
+    UPDATE: "Update Modify Set Change Enable Disable Associate Disassociate Attach Detach Tag Untag Reset Rotate Move Replace "
+    "Configure Edit Promote Activate Deactivate Cancel Assign Unassign Accept Reject",
+    DELETE: "Delete Remove Terminate Deregister Release Purge Destroy",
+    EXECUTE: "Start Stop Reboot Resume Invoke Execute Send Encrypt Decrypt Generate Sign Re",
+    SHARE: "Share",
+    RIGHTS: "Authorize Grant Revoke",
+}
+_BY_VERB: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
+_verb: Final = re.compile(r"(?:Batch|Bulk|Transact)?([A-Z][a-z]+)").match
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def action_of(name: str) -> str:
+    """Return what an event's name means; `other` when neither it nor its verb is known."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    name = name[:256]
+    for pattern, action in _BY_PATTERN:
+        if pattern.match(name):
+            return action
+    verb = _verb(name)
+    return _BY_VERB.get(verb[1], OTHER) if verb else OTHER

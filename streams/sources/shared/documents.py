@@ -1,0 +1,134 @@
+"""JSON documents in records: alone, several, in an array or in an envelope; each is taken or refused alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from sentinel.core.errors import RejectedError, Rejection
+from sentinel.core.errors import RejectionCode as Code
+from sentinel.core.event import EventRow
+from streams.sources.contract import Decoded
+
+BOM: Final = b"\xef\xbb\xbf"
+ENVELOPES_MAX: Final = 4  # one in another: a bus's message, its batch, the batch's records
+BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_decode_documents: Final = msgspec.json.Decoder(Raw).decode_lines
+_decode_array: Final = msgspec.json.Decoder(list[Raw]).decode
+_PATH: Final = re.compile(r" - at `\$([^`]*)`$")
+_STEP: Final = re.compile(r"\.([\w@]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What only carries documents: where each stands in it (a JSON pointer), and its bytes."""
+
+    parts: Sequence[tuple[str, bytes]]
+
+
+Reader = Callable[[bytes], list[EventRow] | Envelope]
+"""Reads one document. Raises `RejectedError`, or what the decoder raised (`BROKEN`)."""
+
+
+def carried(pointer: str, documents: Sequence[bytes | Raw]) -> Envelope:
+    """Return the envelope that carries `documents` as the array at `pointer`."""
+    return Envelope([(f"{pointer}/{number}", bytes(one)) for number, one in enumerate(documents)])
+
+
+def decode_all(records: Sequence[bytes], read: Reader) -> Decoded:
+    """Return the rows of all documents of all records in their order, and what was refused."""
+    decoded = Decoded()
+    for index, record in enumerate(records):
+        _take(decoded, index, record.removeprefix(BOM), "", read, ENVELOPES_MAX)
+    return decoded
+
+
+def _take(decoded: Decoded, index: int, document: bytes, pointer: str, read: Reader, depth: int) -> None:
+    try:
+        rows = _read(document, read)
+    except RejectedError as error:
+        if not pointer and (several := _several(document)):
+            _take_parts(decoded, index, several, "", read, depth)
+        else:
+            decoded.rejections.append(Rejection(index, error.code, pointer + error.pointer, error.detail))
+        return
+    if isinstance(rows, Envelope):
+        _take_parts(decoded, index, rows, pointer, read, depth)
+    else:
+        decoded.rows += rows
+        decoded.records += [index] * len(rows)
+
+
+def _take_parts(decoded: Decoded, index: int, envelope: Envelope, pointer: str, read: Reader, depth: int) -> None:
+    if depth == 0:
+        decoded.rejections.append(Rejection(index, Code.TOO_DEEP, pointer, "envelopes in one another"))
+        return
+    for where, document in envelope.parts:
+        _take(decoded, index, document, pointer + where, read, depth - 1)
+
+
+def _read(document: bytes, read: Reader) -> list[EventRow] | Envelope:
+    try:
+        return read(document)
+    except RejectedError:
+        raise
+    except BROKEN as error:
+        raise refusal(error, document) from None
+
+
+def refusal(error: Exception, document: bytes, pointer: str = "") -> RejectedError:
+    """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `BROKEN`."""
+    if isinstance(error, RecursionError):
+        return RejectedError(Code.TOO_DEEP, pointer)
+    if isinstance(error, msgspec.ValidationError):
+        path = _PATH.search(str(error))
+        steps = (name or number for name, number in _STEP.findall(path[1])) if path else ()
+        return RejectedError(Code.WRONG_TYPE, pointer + "".join(f"/{step}" for step in steps), "not of the format's type")
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        return RejectedError(Code.NOT_UTF8, pointer)
+    return RejectedError(Code.UNPARSEABLE, pointer)
+
+
+def _several(document: bytes) -> Envelope | None:
+    """Return the documents of a record that is an array, or that nobody cut; None when it is one document."""
+    try:
+        documents = _documents(document)
+    except BROKEN:
+        return None
+    return carried("", documents) if len(documents) > 1 or document.lstrip()[:1] == b"[" else None
+
+
+def _documents(text: bytes) -> list[bytes]:
+    found = _decode_array(text) if text.lstrip()[:1] == b"[" else _decode_documents(text)
+    return [bytes(document) for document in found]
+
+
+def split_documents(data: bytes, parts: Callable[[bytes], Envelope | None]) -> list[bytes]:
+    """Return the documents of a file: NDJSON, an array, one over many lines, several, or what envelopes carry.
+
+    `parts` returns what an envelope carries, None for any other document. What cannot be read is cut by lines.
+    """
+    text = data.removeprefix(BOM).strip()
+    try:
+        documents = _documents(text)
+    except BROKEN:
+        documents = [line for line in text.splitlines() if line.strip()]
+    return [one for document in documents for one in _opened(document, parts, ENVELOPES_MAX)]
+
+
+def _opened(document: bytes, parts: Callable[[bytes], Envelope | None], depth: int) -> list[bytes]:
+    try:
+        envelope = parts(document) if depth else None
+    except BROKEN:
+        envelope = None
+    if envelope is None:
+        return [document]
+    return [inner for _, one in envelope.parts for inner in _opened(one, parts, depth - 1)]

@@ -1,0 +1,1 @@
+"""The Windows Security log: the shapes it comes in, and what its event ids mean."""
