@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pkgutil
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+import streams.sources
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.plugins import discover, enabled
@@ -46,18 +48,56 @@ MODEL_NAME: Final = "session_trees"
 GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
 
 
-def sources() -> dict[str, Source]:
-    """Return all formats found, by name."""
-    return discover("streams.sources", "SOURCE", Source)
-
-
-def source(name: str) -> Source:
-    """Return one format.
+def sources(settings: Settings | None = None) -> dict[str, Source]:
+    """Return the formats that are taken, by name: those that settings name, or all found, programmed or described by mappings.
 
     Raises:
-        RefusedToStartError: there is none of that name.
+        RefusedToStartError: one is not there or there twice, or a mapping cannot be used.
     """
-    return enabled(sources(), [name])[0]
+    built_in, files = discover("streams.sources", "SOURCE", Source), mapping_files(settings)
+    if settings is None or settings.sources is None:
+        return built_in | {name: _mapped(path, settings) for name, path in files.items()}
+    missing = sorted(set(settings.sources) - built_in.keys() - files.keys())
+    if missing:
+        raise RefusedToStartError(f"no such format: {', '.join(missing)}")
+    return {name: _mapped(files[name], settings) if name in files else built_in[name] for name in sorted(settings.sources)}
+
+
+def source(name: str, settings: Settings | None = None) -> Source:
+    """Return one format: no other mapping is read for it.
+
+    Raises:
+        RefusedToStartError: there is none of that name, or it is a mapping that cannot be used.
+    """
+    files = mapping_files(settings)
+    if name in files:
+        return _mapped(files[name], settings)
+    found = discover("streams.sources", "SOURCE", Source)
+    if name not in found:
+        there = ", ".join(sorted({*found, *files}))
+        raise RefusedToStartError(f"no such format: {name} (there are: {there})")
+    return found[name]
+
+
+def mapping_files(settings: Settings | None = None) -> dict[str, Path]:
+    """Return the files of all mappings found, by name.
+
+    Raises:
+        RefusedToStartError: one is not there, there twice, or named as a format that is programmed.
+    """
+    from streams.mappings.names import files
+
+    found = files([Path(place) for place in settings.mappings] if settings else ())
+    twice = sorted(found.keys() & {module.name for module in pkgutil.iter_modules(streams.sources.__path__)})
+    if twice:
+        raise RefusedToStartError(f"mapping {twice[0]}: there is a format of this name")
+    return found
+
+
+def _mapped(path: Path, settings: Settings | None) -> Source:
+    from streams.mappings.loading import load
+
+    return load(path, settings.timezone) if settings else load(path)
 
 
 def detectors(names: Sequence[str] | None = None) -> list[Detector]:
@@ -102,7 +142,7 @@ def replay(
     with ExitStack() as closing, (out / "rejected.ndjson").open("w", encoding="utf-8") as rejected:
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
         gc.set_threshold(*GARBAGE_THRESHOLDS)
-        job = Replay(pipeline(settings), source(format_name), rejected, keeper, on_progress)
+        job = Replay(pipeline(settings), source(format_name, settings), rejected, keeper, on_progress)
         return run_replay(job, context, files, out)
 
 
@@ -139,7 +179,8 @@ def backfill(
         keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
         refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
         gc.set_threshold(*GARBAGE_THRESHOLDS)
-        job = Replay(pipeline(settings), source(format_name), refused, keeper, on_progress, manners.rows, received_at=now)
+        read = source(format_name, settings)
+        job = Replay(pipeline(settings), read, refused, keeper, on_progress, manners.rows, received_at=now)
         since, until = period
         job.since = job.since if since is None else since
         job.until = min(job.until if until is None else until, now - WorkerLimits().late_seconds * 1_000_000)
@@ -237,7 +278,7 @@ def _parts(settings: Settings) -> Parts:
 
     return Parts(
         build_pipeline=partial(pipeline, settings),
-        sources=sources,
+        sources=partial(sources, settings),
         context_decoder=context_decoder,
         open_store=partial(Store, settings),
         prepare=prepare,
@@ -294,7 +335,7 @@ def _application(settings: Settings, service: Service) -> FastAPI:
         questions=service.questions,
         changes=service.changes,
         vitals=service.vitals,
-        sources={name: guarded(source) for name, source in sources().items()},
+        sources={name: guarded(source) for name, source in sources(settings).items()},
         context_types=CONTEXT_TYPES,
         decode_context=context_decoder(),
         clock=clock,
@@ -340,7 +381,7 @@ def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int
         letters = [dead.show(id_) for id_ in ids] if ids else dead.list(source=source_name, limit=limit)
         log = IntakeLog(settings.data, LogBounds(bytes_max=settings.spool_bytes_max))
         try:
-            known = {name: guarded(found) for name, found in sources().items()}
+            known = {name: guarded(found) for name, found in sources(settings).items()}
             return box.redrive([letter for letter in letters if letter], dead, log, known, context_decoder())
         finally:
             log.close()
@@ -382,7 +423,7 @@ def topics(settings: Settings) -> Topics:
     """Return Kafka's topics as they have to be, with one of raw bytes for each format found."""
     from streams.topics import Layout, declare
 
-    found = sorted(sources())
+    found = sorted(sources(settings))
     return declare(Layout(found, settings.kafka_prefix or "", settings.kafka_partitions, settings.kafka_replication))
 
 
@@ -400,7 +441,7 @@ def worker(settings: Settings) -> faust.App:
     if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
         raise RefusedToStartError("a worker needs a store that several processes can write to: SENTINEL_STORE=clickhouse://…")
     kafka, declared = bus(settings), topics(settings)
-    intake = IntakeParts(kafka, declared, settings.tenant, sources())
+    intake = IntakeParts(kafka, declared, settings.tenant, sources(settings))
     services: dict[str, Callable[[], Runnable]] = {
         "intake": partial(Normaliser, intake),
         "archive": partial(Archive, intake, partial(Store, settings)),

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("Europe/Paris", description="the site's time zone, for hours of work and for display")
     budget: float = Field(10.0, ge=0, description="alerts a day that people can read; 0: all")
+    mappings: tuple[str, ...] = Field((), description="files and folders of mappings: formats that a YAML file describes")
+    sources: tuple[str, ...] | None = Field(None, description="names of the formats that are taken; none: all that are found")
     detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")

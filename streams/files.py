@@ -49,6 +49,13 @@ def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         line += len(lines)
 
 
+def cut(stream: IO[bytes]) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Yield the records of a stream in blocks, blank lines left out: the lines (from 1) they begin on, and the records."""
+    for first, lines in blocks(stream):
+        numbers = [number for number, line in enumerate(lines, first) if not line.isspace()]
+        yield numbers, lines if len(numbers) == len(lines) else [lines[number - first] for number in numbers]
+
+
 def _opens_a_document(lines: Sequence[bytes]) -> bool:
     line = next(filter(None, map(bytes.strip, lines)), b"")
     return (line[:1] in (b"{", b"[") and line[-1:] not in (b"}", b"]")) or line in (b"{", b"[")

@@ -85,6 +85,7 @@ def _one_by_one(source: Source, raws: Sequence[bytes]) -> Decoded:
         together.rows += alone.rows
         together.records += [index] * len(alone.rows)
         together.rejections += [replace(rejection, index=index) for rejection in alone.rejections]
+        together.skipped += alone.skipped
     return together
 
 

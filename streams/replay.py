@@ -18,7 +18,7 @@ from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
 from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, EventRow
 from sentinel.core.pipeline import Pipeline
 from streams.context.folder import FileRejection, load
-from streams.files import blocks, opened
+from streams.files import cut, opened
 from streams.ordering import in_order
 from streams.sources.contract import Source
 
@@ -131,13 +131,12 @@ class Replay:
     def _rows(self, file: str) -> Iterator[list[EventRow]]:
         """Yield the rows of a file in blocks; what cannot be read is reported with its line."""
         with opened(file) as stream:
-            for first, lines in blocks(stream):
-                numbers = [number for number, line in enumerate(lines, first) if not line.isspace()]
-                decoded = self.source.decode(lines if len(numbers) == len(lines) else [lines[n - first] for n in numbers])
+            for numbers, records in (self.source.cut or cut)(stream):
+                decoded = self.source.decode(records)
                 for refused in decoded.rejections:
                     where = FileRejection(Path(file).name, numbers[refused.index], refused.code, refused.pointer, refused.detail)
                     self._report(self.source.name, where)
-                self.on_progress(len(decoded.rows), sum(map(len, lines)))
+                self.on_progress(len(decoded.rows), sum(map(len, records)))
                 yield self._wanted(decoded.rows)
 
     def _wanted(self, rows: list[EventRow]) -> list[EventRow]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from sentinel.core.errors import Rejection
 from sentinel.core.event import EventRow
@@ -14,12 +15,14 @@ class Decoded:
     """Rows in the order of their records, the record each came from, and what was refused.
 
     `records[i]` is the index, in what was handed to the source, of the record that gave `rows[i]`;
-    it never decreases, and one record may give several rows (one a patient).
+    it never decreases, and one record may give several rows (one a patient). `skipped`: how many events were
+    passed over on purpose.
     """
 
     rows: list[EventRow] = field(default_factory=list)
     records: list[int] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Source:
     `decode` takes whole records (a JSON document, an XML message, a line) and never raises for
     what they hold: a bad record becomes a `Rejection`, the others go on.
     `split` cuts a file's bytes into records for formats that are not one record a line; None: NDJSON.
+    `cut` does so with an open file, in blocks of records and the lines (from 1) they begin on; None: see `streams.files`.
     """
 
     name: str
@@ -36,3 +40,4 @@ class Source:
     decode: Callable[[Sequence[bytes]], Decoded]
     media_types: tuple[str, ...] = ("application/json",)
     split: Callable[[bytes], list[bytes]] | None = None
+    cut: Callable[[IO[bytes]], Iterator[tuple[list[int], list[bytes]]]] | None = None
