@@ -135,6 +135,7 @@ def demonstrate(folder: Path, port: int, seed: int, fast: bool) -> None:
         broker = closing.enter_context(broker_in(folder / "kafka"))
         environment = dict(os.environ) | {
             "SENTINEL_FRONT_PASSWORD": password,
+            "SENTINEL_SOURCES": '["fhir_auditevent"]',
             "SENTINEL_KAFKA_SERVERS": broker.address,
             "SENTINEL_KAFKA_PROTOCOL": "PLAINTEXT",
             "SENTINEL_KAFKA_PARTITIONS": str(PARTITIONS),

@@ -54,6 +54,7 @@ def start(bus: Bus, prefix: str) -> Iterator[Start]:
         "STATE_KEY": "k" * 32,
     }
     environment = dict(os.environ) | {f"SENTINEL_KAFKA_{name}": value for name, value in told.items()}
+    environment["SENTINEL_SOURCES"] = f'["fhir_auditevent", "{JSON}"]'
 
     def run(*command: str, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
