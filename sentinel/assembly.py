@@ -141,6 +141,8 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing, (out / "rejected.ndjson").open("w", encoding="utf-8") as rejected:
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
+        if keeper is not None:
+            keeper.merge_late()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         job = Replay(pipeline(settings), source(format_name, settings), rejected, keeper, on_progress)
         return run_replay(job, context, files, out)

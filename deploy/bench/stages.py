@@ -98,6 +98,7 @@ def _assessed(rows: list[EventRow], pipelines: Pipelines, watch: Stopwatch) -> I
 def _store(settings: Settings, done: list[tuple[EventBatch, Assessment]], watch: Stopwatch) -> None:
     keep_rows = Replay(assembly.pipeline(settings), assembly.source("sentinel_json"), sys.stderr).keep_rows
     with assembly.store_writer(settings) as writer:
+        writer.merge_late()
         for kept, assessment in done:
             watch.time(COLUMNS, partial(writer.write, kept, assessment))
             if writer.pending >= keep_rows:

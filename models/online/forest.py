@@ -67,7 +67,7 @@ class Forest:
         start = 0
         while start < people:
             stop = min(people, start + self._window - self._learnt % self._window)
-            self._open_mass += np.bincount(paths[:, start:stop].ravel(), minlength=len(self._open_mass))
+            _count(self._open_mass, paths, start, stop)
             self._learnt += stop - start
             if self._learnt % self._window == 0:
                 self._closed_mass, self._open_mass = self._open_mass, np.zeros_like(self._open_mass)
@@ -116,6 +116,14 @@ def _walk(levels: Any, feature: Any, threshold: Any, first_node: Any, paths: Any
                 at = first + node
                 node = 2 * node + 1 + (levels[person, feature[at]] >= threshold[at])
                 paths[depth, person, tree] = first + node
+
+
+@njit(cache=True)
+def _count(mass: Any, paths: Any, start: int, stop: int) -> None:
+    for depth in range(len(paths)):
+        for person in range(start, stop):
+            for tree in range(paths.shape[2]):
+                mass[paths[depth, person, tree]] += 1
 
 
 @njit(cache=True)

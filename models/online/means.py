@@ -32,10 +32,10 @@ class Means:
         return None if row == UNKNOWN or self._hours[row] < hours_min else self._mean[row]
 
     def expected(self, names: Sequence[str], prior: Floats, prior_hours: float) -> Floats:
-        """Return (names, features): each mean drawn towards `prior`, which counts for `prior_hours` hours."""
+        """Return (names, features): each mean drawn towards its row of `prior`, or the only one, for `prior_hours` hours."""
         rows = self._rows.find(names)
-        hours = np.where(rows == UNKNOWN, 0.0, self._hours[rows])[:, None]
-        expected: Floats = (hours * self._mean[rows] + prior_hours * prior) / (hours + prior_hours)
+        expected = np.empty((len(rows), self._mean.shape[1]))
+        _expect(self._mean, self._hours, rows, prior, prior_hours, expected)
         return expected
 
     def learn(self, names: Sequence[str], vectors: Floats) -> None:
@@ -58,16 +58,28 @@ class Means:
 
 
 @njit(cache=True)
+def _expect(mean: Any, hours: Any, rows: Any, prior: Any, prior_hours: float, expected: Any) -> None:
+    """Write each row's mean drawn towards its prior; a row that is unknown has no hours."""
+    for i in range(len(rows)):
+        known = 0.0 if rows[i] == UNKNOWN else hours[rows[i]]
+        drawn_to = prior[i % len(prior)]
+        for j in range(mean.shape[1]):
+            expected[i, j] = (known * mean[rows[i], j] + prior_hours * drawn_to[j]) / (known + prior_hours)
+
+
+@njit(cache=True)
 def _take_in(mean: Any, hours: Any, rows: Any, vectors: Any, memory: float) -> None:
     """Move the mean of each row towards that of its new vectors, by their share of the hours remembered."""
     order = np.argsort(rows, kind="mergesort")  # stable: sums hang on the order of their terms
     i = 0
     while i < len(order):
         row, first = rows[order[i]], i
-        total = np.zeros(vectors.shape[1])
         while i < len(order) and rows[order[i]] == row:
-            total += vectors[order[i]]
             i += 1
         new = i - first
         hours[row] = min(hours[row] + new, max(memory, float(new)))
-        mean[row] += (total / new - mean[row]) * (new / hours[row])
+        for j in range(vectors.shape[1]):
+            total = 0.0
+            for k in range(first, i):
+                total += vectors[order[k], j]
+            mean[row, j] += (total / new - mean[row, j]) * (new / hours[row])

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from models.online.calibration import Calibration
@@ -88,11 +89,10 @@ class SessionTrees:
         What is expected is the person's mean, drawn towards their peers', and these towards everyone's.
         """
         prior = self.settings.prior_hours
-        everyone = self._everyone.expected(_EVERYONE, np.zeros(2 * _N), prior)
+        everyone = self._everyone.expected(_EVERYONE, np.zeros((1, 2 * _N)), prior)
         peers = self._roles.expected(hours.roles, everyone, prior)
-        mean, square = np.hsplit(self._actors.expected(hours.names, peers, prior), 2)
-        spread = np.sqrt(np.maximum(square - mean * mean, 0.0) + VARIANCE_MIN)
-        excess: Floats = np.maximum(hours.vectors - mean, 0.0) / spread
+        excess = np.empty((len(hours.names), _N))
+        _exceed(hours.vectors, self._actors.expected(hours.names, peers, prior), excess)
         return excess
 
     def _surprises(self, hours: Hours, excess: Floats, scores: Floats) -> list[Surprise]:
@@ -116,10 +116,10 @@ class SessionTrees:
         # never more at once than the smallest table has rows for
         for start in range(0, len(learnable), self.settings.roles_max):
             rows = learnable[start : start + self.settings.roles_max]
-            names, roles = zip(*((hours.names[i], hours.roles[i]) for i in rows.tolist()), strict=True)
+            names, roles = [hours.names[i] for i in rows.tolist()], [hours.roles[i] for i in rows.tolist()]
             counts = hours.vectors[rows].astype(np.float64)
-            moments = np.hstack([counts, counts * counts])
-            self._forest.learn(paths[:, rows])
+            moments = np.concatenate((counts, counts * counts), axis=1)
+            self._forest.learn(np.take(paths, rows, axis=1))
             if scores is not None:
                 self._calibration.learn(roles, scores[rows])
             self._actors.learn(names, moments)
@@ -155,6 +155,17 @@ class SessionTrees:
             "roles": self._roles,
             "everyone": self._everyone,
         }
+
+
+@njit(cache=True)
+def _exceed(vectors: Any, expected: Any, excess: Any) -> None:
+    """Write how far each count is above its mean; `expected`: means, then means of squares."""
+    n = vectors.shape[1]
+    for i in range(len(vectors)):
+        for j in range(n):
+            mean, square = expected[i, j], expected[i, n + j]
+            spread = np.sqrt(max(square - mean * mean, 0.0) + VARIANCE_MIN)
+            excess[i, j] = max(vectors[i, j] - mean, 0.0) / spread
 
 
 def _level(excess: Floats) -> Floats:

@@ -86,12 +86,16 @@ def alert_rows(alerts: Sequence[Alert], lane: str, sequence: int) -> pa.RecordBa
 
 
 def table_of(rows: Sequence[pa.RecordBatch]) -> pa.Table:
-    """Return one insert: the rows in one piece, what repeats in them as a dictionary."""
+    """Return one insert: the rows in one piece, what repeats in them as a dictionary, and nothing that may be missing.
+
+    What may be missing the engine takes apart, into values and which of them are there, and puts together again.
+    """
     table = pa.Table.from_batches(rows).unify_dictionaries().combine_chunks()
     for index, column in enumerate(table.schema):
         if column.name in (*REPEATED, "explained_by", "tenant") and not pa.types.is_dictionary(column.type):
             table = table.set_column(index, column.name, table.column(index).dictionary_encode())
-    return table
+    told = pa.schema([column.with_nullable(False) for column in table.schema])
+    return pa.Table.from_arrays(table.columns, schema=told)
 
 
 def texts(values: Sequence[str]) -> pa.Array:

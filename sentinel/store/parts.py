@@ -16,6 +16,7 @@ from sentinel.store import sql
 from sentinel.store.errors import StoreError
 
 GONE: Final = "NO_SUCH_DATA_PART"
+UNMERGED_MAX: Final = 100  # parts of events that may wait for their merge
 
 
 class Part(NamedTuple):
@@ -32,6 +33,15 @@ class Parts:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._sound = self._active()
+        self._merges_late = False
+
+    def merge_late(self) -> None:
+        """Let parts of events wait for their merge until there are `UNMERGED_MAX`, or until the store is opened anew.
+
+        Merged as they come, most rows of a large load are rewritten several times, for questions that nobody asks yet.
+        """
+        self._client.command("SYSTEM STOP MERGES access")
+        self._merges_late = True
 
     def check(self) -> None:
         """Check what was made since the last time.
@@ -46,6 +56,9 @@ class Parts:
         for part in broken:
             if part.level == 0:
                 self._client.command(f"ALTER TABLE {part.table} DROP PART '{part.name}'")
+        if self._merges_late and sum(part.table == "access" for part in active) > UNMERGED_MAX:
+            self._client.command("SYSTEM START MERGES access")
+            self._merges_late = False
         if broken:
             raise StoreError("write its files", "BROKEN_PART")
 

@@ -59,6 +59,12 @@ class Writer:
         [(last,)] = self._rows(sql.LAST_SEQUENCE, lane=lane)
         self._sequence = int(last)
 
+    def merge_late(self) -> None:
+        """Let an embedded store merge later what is inserted now: for a load that nobody asks questions meanwhile."""
+        if self._parts:
+            with without_data("put off its merges"):
+                self._parts.merge_late()
+
     @property
     def pending(self) -> int:
         """Events that wait for `flush`; while it fails they stay, so the caller has to stop somewhere."""

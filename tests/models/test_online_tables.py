@@ -61,7 +61,7 @@ def test_means_forget_what_is_older_than_their_memory():
 def test_a_newcomer_is_expected_to_be_like_the_prior():
     """No hours: the prior; as many as the prior counts for: half way; and a row inherited is empty."""
     means = Means(rows_max=1, features=1, memory=100)
-    prior = np.array([10.0])
+    prior = np.array([[10.0]])
     assert means.expected(["a"], prior, prior_hours=4)[0, 0] == 10.0
     means.learn(["a"] * 4, np.full((4, 1), 20.0))
     assert means.expected(["a"], prior, prior_hours=4)[0, 0] == 15.0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sentinel.core.alert import rfc3339
 from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, OUTCOMES, Assessment, EventBatch
 from sentinel.core.event import EventRow
+from sentinel.store import parts
 from sentinel.store.answers import Access
 from sentinel.store.client import Connections, connect
 from sentinel.store.columns import access_rows, table_of
@@ -295,6 +296,26 @@ def test_a_merge_that_was_cut_short_is_noticed_and_undone(tmp_path: Path) -> Non
     anew = connect(dsn)
     assert anew.writer.command("SELECT uniqExact(key), count() FROM access WHERE NOT ignore(*)") == ["1000", "1000"]
     anew.close()
+
+
+def test_a_load_merges_once_there_are_many_parts(store: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts wait as they were inserted until there are more than may wait; then they are merged, and nothing is lost."""
+    monkeypatch.setattr(parts, "UNMERGED_MAX", 9)
+    writer = Writer(store.writer)
+    writer.merge_late()
+    for first in range(0, 100, 10):
+        assert _levels(store) == [0] * (first // 10)
+        batch = a_batch(some_events(10, first=first, days=1), offset=first)
+        writer.write(batch, nothing_found(batch))
+        writer.flush()
+    store.writer.command("OPTIMIZE TABLE access FINAL")
+    assert len(_levels(store)) == 1
+    assert count(store) == 100
+
+
+def _levels(store: Connections) -> list[int]:
+    rows = store.writer.query("SELECT level FROM system.parts WHERE active AND table = 'access'").result_rows
+    return [level for (level,) in rows]
 
 
 def test_what_repeats_travels_as_a_dictionary() -> None:
