@@ -118,13 +118,13 @@ class Share:
         owned = self._shards.owned
         return given <= owned.keys() and min(given, default=-1) == min(owned) and not any(one.is_broken for one in owned.values())
 
-    async def look_around(self, intake: Sequence[Place]) -> None:
-        """Ask the store what it has of what is to come: others may have gone this way, before us or while we were away.
+    async def take_over(self, given: frozenset[int], intake: Sequence[Place]) -> None:
+        """Claim what is ours, then ask the store what it has of what is to come: others may have gone this way before us.
 
         Raises:
             SentinelError: it does not answer.
         """
-        stored = await asyncio.to_thread(self._keeper.stored_since, self._shards.least(intake))
+        stored = await asyncio.to_thread(self._keeper.take_over, given, self._shards.least(intake))
         for owned in self._shards.owned.values():
             owned.stored = replace(stored)
 
