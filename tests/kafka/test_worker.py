@@ -237,7 +237,7 @@ def test_faust_comes_in_by_sasl_and_tls_too(secure: Bus, bus: Bus, own: Topics, 
     both = "--operation Read --operation Write"
     lines = [
         f"--add --allow-principal User:dpi {both} --topic {own.feedback.name} --topic {own.rejected.name}",
-        f"--add --allow-principal User:dpi {both} --operation Create --topic {group} --resource-pattern-type prefixed",
+        f"--add --allow-principal User:dpi {both} --topic {own.verdicts.name}",
         f"--add --allow-principal User:dpi --operation Read --group {group}",
     ]
 
