@@ -118,9 +118,14 @@ class _Session:
                 self._has_more = await self._attempt(self._place(self.given))
             elif share is not None:
                 await share.take(polled)
-                self._has_more = await self._attempt(share.go_on())
-                if self.given is not None:
+                self._has_more = await self._attempt(self._go_on(share))
+                if not self._is_refused and self.given is not None:
                     share.balance()
+
+    async def _go_on(self, share: Share) -> bool:
+        if self._is_refused:  # what is held does not grow while the store refuses it
+            await share.flush()
+        return await share.go_on()
 
     def close(self) -> None:
         """Leave the store."""
@@ -143,6 +148,7 @@ class _Session:
             if not self._is_refused:
                 report("store-failing", error, code=str(getattr(error, "code", "")))
             self._is_refused = True
+            self._links.events.pause(*self._links.events.assignment())
             await asyncio.sleep(self._limits.retry_seconds)
             return False
         self._is_refused = False

@@ -45,10 +45,10 @@ class AssessorLimits:
     poll_ms: int = 50
     batch_rows: int = 2_000
     slice_seconds: float = 0.2
-    held_rows: int = 100_000
+    held_rows: int = 15_000
     flush_rows: int = 50_000
     flush_seconds: float = 0.5
-    pending_rows: int = 100_000
+    pending_rows: int = 60_000
     checkpoint_seconds: float = 60.0
     checkpoint_events: int = 2_000_000
     late_seconds: int = 3_600
