@@ -45,7 +45,7 @@ class AssessorLimits:
     poll_ms: int = 50
     batch_rows: int = 2_000
     slice_seconds: float = 0.2
-    held_rows: int = 15_000
+    held_rows: int = 30_000
     flush_rows: int = 50_000
     flush_seconds: float = 0.5
     pending_rows: int = 60_000
