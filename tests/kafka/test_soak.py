@@ -114,7 +114,7 @@ def test_workers_that_come_leave_and_are_killed_lose_nothing(site: Site) -> None
 def test_a_broker_that_is_away_is_waited_for(own_broker: Broker, prefix: str, tmp_path: Path) -> None:
     """Senders know soon what became of their records; all goes on soon after, by a worker started anew if need be."""
     bus = Bus(own_broker.address)
-    count = int(SCALE.fed * (SCALE.warm_up + SCALE.broker_down + 10))
+    count = int(SCALE.fed * (SCALE.warm_up + SCALE.broker_down + SCALE.warm_up / 3))
     context, events = hospital(count)
     rows_of = rows_after(events)
 
@@ -150,7 +150,7 @@ def test_a_broker_that_is_away_is_waited_for(own_broker: Broker, prefix: str, tm
 
 def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> None:
     """What comes meanwhile waits in Kafka; then it is taken in at three times the pace at which it came, or more."""
-    count = int(SCALE.fed * (SCALE.warm_up + 1.5 * SCALE.store_refused + 20))
+    count = int(SCALE.fed * (SCALE.warm_up + 1.5 * SCALE.store_refused + SCALE.warm_up / 3))
     context, events = hospital(count)
     feed, rows_of = Feed(site.bus, site.topics.intake[SOURCE], SCALE.fed), rows_after(events)
 

@@ -108,6 +108,7 @@ def test_both_ways_of_starting_it(start: Start, store: str, own: Topics, bus: Bu
     said, _ = worker.communicate(timeout=30)
     assert worker.returncode == 0, said
     assert SECRET not in said
+    assert command[0] != "sentinel" or not said, "nothing went wrong, so there is nothing to say"
     assert asyncio.run(lags(bus, own)) == {"intake": 0, "archive": 0}
 
 
