@@ -48,7 +48,7 @@ class Engine:
             with tempfile.NamedTemporaryFile(suffix=".arrow") as file:
                 file.write(body)
                 file.flush()
-                return self._answer(statement.replace(" FORMAT Arrow", f" FROM INFILE '{file.name}' FORMAT Arrow"))
+                return self._answer(_from_file(statement, file.name))
 
     def _answer(self, statement: str, **more: Any) -> bytes:
         return bytes(self._engine.query(statement, "TabSeparated", **more).bytes())
@@ -104,6 +104,13 @@ class Handler(BaseHTTPRequestHandler):
         basic = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         told, key = self.headers.get("Authorization", ""), self.headers.get("X-ClickHouse-Key", "")
         return compare_digest(told.encode(), basic.encode()) or compare_digest(key.encode(), PASSWORD.encode())
+
+
+def _from_file(statement: str, file: str) -> str:
+    """Return an INSERT that takes its data from a file in place of the request."""
+    if " FROM input(" in statement:
+        return statement.replace(" FROM input(", f" FROM file('{file}', 'Arrow', ").removesuffix(" FORMAT Arrow")
+    return statement.replace(" FORMAT Arrow", f" FROM INFILE '{file}' FORMAT Arrow")
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:

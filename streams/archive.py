@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
 POLL_MS: Final = 500
-POLL_RECORDS: Final = 20_000
+POLL_RECORDS: Final = 2_000
 FLUSH_SECONDS: Final = 1.0
 FLUSH_RECORDS: Final = 50_000
-FLUSH_BYTES: Final = 64 << 20
+FLUSH_BYTES: Final = 8 << 20  # several times as much for a moment: as records, as columns, as what is sent
+FETCH_BYTES: Final = 1 << 20  # of one partition at once, compressed
 RETRY_SECONDS: Final = 1.0
 
 
@@ -39,7 +40,8 @@ class Archive(Connected):
     async def session(self) -> AsyncIterator[_Session]:
         """Open the store and join the group."""
         parts = self._parts
-        intake = consumer(parts.bus, *(topic.name for topic in parts.topics.intake.values()), group=parts.topics.group("archive"))
+        names, told = [topic.name for topic in parts.topics.intake.values()], {"max_partition_fetch_bytes": FETCH_BYTES}
+        intake = consumer(parts.bus, *names, group=parts.topics.group("archive"), **told)
         with ThreadPoolExecutor(1, "archive") as thread:
             store = await asyncio.get_running_loop().run_in_executor(thread, self._open_store)
             with closing(store):

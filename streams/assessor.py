@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sentinel.core.errors import SentinelError
+from sentinel.core.errors import SentinelError, SupersededError
 from streams.bus import consumer, producer, started
 from streams.closings import Closings
 from streams.context_topic import ContextTopic
@@ -118,9 +118,14 @@ class _Session:
                 self._has_more = await self._attempt(self._place(self.given))
             elif share is not None:
                 await share.take(polled)
-                self._has_more = await self._attempt(share.go_on())
-                if self.given is not None:
+                self._has_more = await self._attempt(self._go_on(share))
+                if not self._is_refused and self.given is not None:
                     share.balance()
+
+    async def _go_on(self, share: Share) -> bool:
+        if self._is_refused:  # what is held does not grow while the store refuses it
+            await share.flush()
+        return await share.go_on()
 
     def close(self) -> None:
         """Leave the store."""
@@ -134,10 +139,16 @@ class _Session:
         except SetBackError:  # the next time around it is known what to leave out
             self._is_placed = False
             return True
+        except SupersededError:  # a group that took us for dead, which it tells us in a moment
+            report("assessor-superseded")
+            self._share, self._is_placed = None, False
+            await asyncio.sleep(self._limits.retry_seconds)
+            return False
         except (SentinelError, OSError) as error:
             if not self._is_refused:
                 report("store-failing", error, code=str(getattr(error, "code", "")))
             self._is_refused = True
+            self._links.events.pause(*self._links.events.assignment())
             await asyncio.sleep(self._limits.retry_seconds)
             return False
         self._is_refused = False
@@ -150,7 +161,7 @@ class _Session:
         if self._share is None or not self._share.covers(given):
             self._share = await self._restored(given) if given else None
         if self._share is not None:
-            await self._share.look_around(self._parts.intake)
+            await self._share.take_over(given, self._parts.intake)
             try:
                 self._is_placed = self.given == given and self._share.place(given)
             except IllegalStateError:  # they are not ours any more, and told so in a moment

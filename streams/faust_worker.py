@@ -63,6 +63,7 @@ def create(parts: WorkerParts) -> faust.App:
         datadir=Path(tempfile.gettempdir()),  # nothing is written there: tables are in memory and in Kafka
         store="memory://",
         stream_wait_empty=False,  # with True, an event that nobody acknowledges keeps Faust from ever stopping
+        topic_allow_declare=False,  # `sentinel topics create` makes them
         topic_disable_leader=True,
         web_enabled=False,
         worker_redirect_stdouts=False,
@@ -82,7 +83,10 @@ def _credentials(bus: Bus) -> SASLCredentials | SSLCredentials | None:
 
 def _read_feedback(app: faust.App, parts: WorkerParts) -> None:
     topics = parts.topics
-    last = app.Table(f"{topics.feedback.name}-last", key_type=str, partitions=topics.feedback.partitions)
+    # as Faust makes one of its own
+    told: dict[str, Any] = {"acks": False, "allow_empty": True, "compacting": True, "internal": True}
+    kept = app.topic(topics.verdicts.name, key_type=str, key_serializer="json", value_serializer="json", **told)
+    last = app.Table(f"{topics.feedback.name}-last", key_type=str, partitions=topics.verdicts.partitions, changelog_topic=kept)
     rejected = app.topic(topics.rejected.name, **RAW)
 
     async def reject(message: Any, bad: BadVerdictError) -> None:

@@ -26,6 +26,7 @@ class Writer(Protocol):
 
     @property
     def pending(self) -> int: ...  # noqa: D102
+    def claim(self, partitions: Collection[int], /) -> None: ...  # noqa: D102
     def write(self, batch: EventBatch, assessment: Assessment, /) -> None: ...  # noqa: D102
     def write_alerts(self, alerts: Sequence[Alert], /) -> None: ...  # noqa: D102
     def flush(self) -> None: ...  # noqa: D102
@@ -116,12 +117,15 @@ class Keeper:
         """Events that wait for `flush`."""
         return self._writer.pending
 
-    def stored_since(self, offset: int) -> Stored:
-        """Return what tells which events the store has now, of those at or behind `offset` in any place.
+    def take_over(self, partitions: Collection[int], offset: int) -> Stored:
+        """Claim partitions of people; return what tells which events the store has, of those at or behind `offset` in any place.
+
+        Whoever had them before stores nothing more of them: what is not there now is ours to store.
 
         Raises:
             SentinelError: the store does not answer.
         """
+        self._writer.claim(partitions)
         return Stored(self._writer, self._writer.last_stored(offset))
 
     def fresh(self, batch: EventBatch, stored: Stored | None) -> tuple[EventBatch, set[bytes]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 POLL_MS: Final = 500
+TOGETHER_BYTES: Final = 1 << 20  # of letters that are sent before it is said of them that they were
 ORIGINAL_SECONDS: Final = 10.0  # to find a record of intake again
 
 
@@ -105,23 +106,26 @@ class RejectedTopic:
         return asyncio.run(self._redrive(ids, source, limit))
 
     async def _redrive(self, ids: Collection[str], source: str, limit: int) -> Redriven:
-        moved = 0
+        moved, readable = 0, list[tuple[_Lying, bytes]]()
         async with self._reader() as reader, started(self._bus, producer(self._bus)) as out:
             waiting = [lying for lying in _waiting(await _all(reader), source) if not ids or lying.id in ids][:limit]
             async with started(self._bus, consumer(self._bus)) as intake:
-                async for lying, raw in _read_again(reader, waiting):
-                    moved += await self._send(out, lying, await self._original(intake, lying, raw))
+                async for lying, kept in _read_again(reader, waiting):
+                    raw = await self._original(intake, lying, kept)
+                    if self._is_readable(lying, raw):
+                        readable.append((lying, raw))
+                        moved += 1
+                    if sum(len(raw) for _, raw in readable) >= TOGETHER_BYTES:
+                        await self._send(out, readable)
+                        readable.clear()
+            await self._send(out, readable)
         return Redriven(moved, len(waiting) - moved)
 
-    async def _send(self, out: AIOKafkaProducer, lying: _Lying, raw: bytes) -> bool:
-        """Send one letter on, then say so; False: it cannot be read now either."""
-        if not self._is_readable(lying, raw):
-            return False
-        topic, key = self._origin(lying)
-        await out.send_and_wait(topic, raw, key=key)
-        headers = [(STATUS, str(Status.REDRIVEN).encode()), *((name, value.encode()) for name, value in lying.headers.items())]
-        await out.send_and_wait(lying.where.topic, None, key=lying.id.encode(), partition=lying.where.partition, headers=headers)
-        return True
+    async def _send(self, out: AIOKafkaProducer, letters: Sequence[tuple[_Lying, bytes]]) -> None:
+        """Send letters on, then say so."""
+        records = [(*self._origin(lying), raw) for lying, raw in letters]
+        await asyncio.gather(*[await out.send(topic, raw, key=key) for topic, key, raw in records])
+        await asyncio.gather(*[await _mark(out, lying) for lying, _ in letters])
 
     def _is_readable(self, lying: _Lying, raw: bytes) -> bool:
         if lying.headers.get("code") == RejectionCode.TOO_LARGE and len(raw) >= RECORD_BYTES_MAX:
@@ -165,6 +169,13 @@ class RejectedTopic:
         async with started(self._bus, consumer(self._bus)) as reader:
             reader.assign([TopicPartition(topic.name, partition) for partition in range(topic.partitions)])
             yield reader
+
+
+async def _mark(out: AIOKafkaProducer, lying: _Lying) -> asyncio.Future[Any]:
+    headers = [(name, value.encode()) for name, value in {STATUS: str(Status.REDRIVEN), **lying.headers}.items()]
+    key, where = lying.id.encode(), lying.where
+    marking: asyncio.Future[Any] = await out.send(where.topic, None, key=key, partition=where.partition, headers=headers)
+    return marking
 
 
 def _waiting(letters: Mapping[str, _Lying], source: str) -> list[_Lying]:

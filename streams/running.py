@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STUCK_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 1.0  # between looks at what was heard: a step is short
 ASK_SECONDS: Final = 5.0  # between questions whether Kafka is there, while a part does not move
 
 
@@ -58,15 +59,21 @@ class Hearing:
     def __init__(self, reader: AIOKafkaConsumer) -> None:
         self._reader = reader
         self._heard: dict[TopicPartition, tuple[object, float]] = {}
+        self._looked_at = float("-inf")
 
     def since(self, now: float) -> float:
         """Return the time (monotonic seconds) since when nothing was heard of the partition that is worst off; `now`: none is."""
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            self._look(now)
+        return min((at for _, at in self._heard.values()), default=now)
+
+    def _look(self, now: float) -> None:
         before, self._heard = self._heard, {}
         for where in self._reader.assignment() - self._reader.paused():
             told = self._reader.last_poll_timestamp(where)
             seen, at = before.get(where, (told, now))
             self._heard[where] = (told, at if told == seen else now)
-        return min((at for _, at in self._heard.values()), default=now)
 
 
 class Connected(ABC):

@@ -45,10 +45,10 @@ class AssessorLimits:
     poll_ms: int = 50
     batch_rows: int = 2_000
     slice_seconds: float = 0.2
-    held_rows: int = 100_000
+    held_rows: int = 30_000
     flush_rows: int = 50_000
     flush_seconds: float = 0.5
-    pending_rows: int = 100_000
+    pending_rows: int = 60_000
     checkpoint_seconds: float = 60.0
     checkpoint_events: int = 2_000_000
     late_seconds: int = 3_600
@@ -118,13 +118,13 @@ class Share:
         owned = self._shards.owned
         return given <= owned.keys() and min(given, default=-1) == min(owned) and not any(one.is_broken for one in owned.values())
 
-    async def look_around(self, intake: Sequence[Place]) -> None:
-        """Ask the store what it has of what is to come: others may have gone this way, before us or while we were away.
+    async def take_over(self, given: frozenset[int], intake: Sequence[Place]) -> None:
+        """Claim what is ours, then ask the store what it has of what is to come: others may have gone this way before us.
 
         Raises:
             SentinelError: it does not answer.
         """
-        stored = await asyncio.to_thread(self._keeper.stored_since, self._shards.least(intake))
+        stored = await asyncio.to_thread(self._keeper.take_over, given, self._shards.least(intake))
         for owned in self._shards.owned.values():
             owned.stored = replace(stored)
 

@@ -99,6 +99,7 @@ class Topics:
     alerts: Topic
     rejected: Topic
     feedback: Topic
+    verdicts: Topic
     checkpoints: Topic
 
     def group(self, part: str) -> str:
@@ -108,7 +109,8 @@ class Topics:
     def __iter__(self) -> Iterator[Topic]:
         """Yield the topics in the order in which records go through them."""
         yield from self.intake.values()
-        yield from (self.events, self.closings, self.context, self.alerts, self.rejected, self.feedback, self.checkpoints)
+        yield from (self.events, self.closings, self.context, self.alerts, self.rejected)
+        yield from (self.feedback, self.verdicts, self.checkpoints)
 
 
 def declare(layout: Layout) -> Topics:
@@ -146,6 +148,7 @@ def declare(layout: Layout) -> Topics:
             headers=("code", "pointer", "detail", "source", "topic", "partition", "offset", "key", "status"),
         ),
         feedback=topic("feedback", "an analyst's verdict on an alert", "the alert's id"),
+        verdicts=topic("verdicts", "the last verdict on each alert: Faust's table of them", "the alert's id"),
         checkpoints=topic(
             "checkpoints",
             "a piece of the state of one partition with the offsets it stands for",

@@ -27,7 +27,8 @@ def worker() -> None:
     asyncio.run(assembly.check_topics(settings))
     asyncio.set_event_loop(asyncio.new_event_loop())  # Faust's worker takes the thread's, and there is none any more
     assembly.prepare()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters is raised; the rest it says a thousand times
+    for library in ("aiokafka", "clickhouse_connect"):  # what matters is raised; the rest they say a thousand times
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     hosting = Worker(app, quiet=True, loglevel="WARN", redirect_stdouts=False)
     hosting.spinner = None  # it writes to whatever stdout is
     hosting.execute_from_commandline()

@@ -2,6 +2,7 @@
 
 SentinelError
 ├── RefusedToStartError        a plug-in, setting, context or store that cannot be worked with
+├── SupersededError            another has taken over: what is held is the other's to keep
 └── RejectedError              one record that cannot be read; the others go on
 
 No message ever quotes a record: a code out of a bounded set and a JSON pointer (RFC 6901) tell where.
@@ -19,6 +20,10 @@ class SentinelError(Exception):
 
 class RefusedToStartError(SentinelError):
     """What was asked for cannot be run as configured; the message is for the operator."""
+
+
+class SupersededError(SentinelError):
+    """Another has taken over what this one was at: whatever it holds is the other's to keep."""
 
 
 class RejectionCode(StrEnum):

@@ -14,6 +14,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from pydantic import SecretStr
 
 from sentinel.core.errors import RefusedToStartError
+from sentinel.store import sql
 from sentinel.store.errors import code_of
 from sentinel.store.lean import without_pandas
 
@@ -83,23 +84,36 @@ def connect(dsn: SecretStr | str) -> Connections:
     return Connections(target, _client(target, WRITER_SETTINGS))
 
 
-def insert(client: Client, table: str, rows: pa.Table, query_id: str) -> None:
-    """Insert rows in one piece, once or not at all in each partition of the table.
+def insert(client: Client, table: str, rows: pa.Table, query_id: str, condition: str = "") -> None:
+    """Insert rows in one piece, once or not at all in each partition of the table; all of them fail with a `condition` (SQL).
 
     Not by the client's own `insert_arrow`: embedded it goes through a file in /tmp, where patients have no business,
     and over HTTP it sends again what it lost the answer to, which may have been stored.
     """
     columns = ", ".join(rows.column_names)
+    where = f" WHERE {condition}" if condition else ""
     if is_embedded(client):
         rows_of_sentinel = rows  # noqa: F841  the engine finds the variable by its name
         with without_pandas():
-            client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows_of_sentinel)")  # noqa: S608  our names
+            client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows_of_sentinel){where}")  # noqa: S608  our names
         return
     body = pa.BufferOutputStream()
     with pa.ipc.new_file(body, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
         file.write(rows)
     data = body.getvalue().to_pybytes()
-    client.command(f"INSERT INTO {table} ({columns}) FORMAT Arrow", data=data, settings={"query_id": query_id})
+    origin = f"SELECT {columns} FROM input({_text(_columns_of(client, table))}){where} " if condition else ""  # noqa: S608  our names
+    client.command(f"INSERT INTO {table} ({columns}) {origin}FORMAT Arrow", data=data, settings={"query_id": query_id})
+
+
+def _columns_of(client: Client, table: str) -> str:
+    [[columns]] = client.query(sql.COLUMNS_OF, parameters={"table": table}).result_rows
+    return str(columns)
+
+
+def _text(value: str) -> str:
+    """Return a literal of SQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def is_embedded(client: Client) -> bool:

@@ -138,6 +138,34 @@ VERSIONS: Final = "SELECT tenant, id, max(version) FROM alert WHERE id IN {ids:A
 
 LAST_SEQUENCE: Final = "SELECT max(sequence) FROM alert WHERE lane = {lane:String}"
 
+CLAIM: Final = """
+INSERT INTO claim (partition, epoch, owner)
+SELECT
+    arrayJoin({partitions:Array(Int64)}),
+    (SELECT max(epoch) FROM claim WHERE partition IN {partitions:Array(Int64)}) + 1,
+    {owner:String}"""
+
+CLAIMED_BEFORE: Final = """
+SELECT owner FROM claim
+WHERE partition IN {partitions:Array(Int64)} AND owner != {owner:String}
+GROUP BY owner
+ORDER BY max(epoch) DESC
+LIMIT 100"""
+
+# Two may have claimed at once: the one that comes last by name holds, and the other claims again.
+IS_CLAIMED: Final = """throwIf(
+    (SELECT countIf(holder != '{owner}') FROM (
+        SELECT argMax(owner, (epoch, owner)) AS holder FROM claim WHERE partition IN ({partitions}) GROUP BY partition
+    )) > 0
+) = 0"""
+
+COLUMNS_OF: Final = """
+SELECT arrayStringConcat(groupArray(concat(name, ' ', type)), ', ')
+FROM system.columns
+WHERE database = currentDatabase() AND table = {table:String}"""
+
+STOP_OF: Final = "KILL QUERY WHERE arrayExists(name -> query_id LIKE name, {names:Array(String)}) SYNC"
+
 STOP: Final = "KILL QUERY WHERE query_id = {id:String} SYNC"
 
 PARTS: Final = "SELECT table, name, level FROM system.parts WHERE active AND database = currentDatabase()"

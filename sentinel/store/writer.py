@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
@@ -11,11 +11,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Int64s
 from sentinel.core.event import TIME_MAX_US, TIME_MIN_US
 from sentinel.store import sql
+from sentinel.store.claims import Claims, query_id_of
 from sentinel.store.client import insert, is_embedded
 from sentinel.store.columns import access_rows, alert_rows, raw_rows, table_of
 from sentinel.store.errors import without_data
@@ -34,11 +36,10 @@ class Insert:
     rows: pa.Table
     tried: bool = False
 
-    @property
-    def query_id(self) -> str:
+    def query_id(self, owner: str) -> str:
         """Name this insert on a server, so that a try that got lost can be stopped."""
         first = repr((self.table, self.rows.num_rows, self.rows.slice(0, 1).to_pylist()))
-        return f"sentinel-{blake2b(first.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
+        return f"{query_id_of(owner)}{blake2b(first.encode('utf-8', 'replace'), digest_size=16).hexdigest()}"
 
 
 class Writer:
@@ -54,6 +55,7 @@ class Writer:
         self._alerts: dict[tuple[str, str], Alert] = {}
         self._inserts: deque[Insert] = deque()
         self._known = KnownKeys(self._keys_of)
+        self._claims = Claims(client)
         with without_data("say what is stored"):
             self._parts = Parts(client) if is_embedded(client) else None
         [(last,)] = self._rows(sql.LAST_SEQUENCE, lane=lane)
@@ -76,6 +78,16 @@ class Writer:
         """Memory held by all that waits for `flush`; a flush takes about twice as much for a moment."""
         waiting = sum(insert.rows.nbytes for insert in self._inserts)
         return int(waiting + sum(rows.nbytes for rows in (*self._access, *self._raw)))
+
+    def claim(self, partitions: Collection[int]) -> None:
+        """Take over the people of these partitions, and no others: `flush` stores events until somebody else does the same.
+
+        What those who had them before have not stored when this returns they never will.
+
+        Raises:
+            StoreError: it is not certain whether they are ours; claim them again.
+        """
+        self._claims.take(partitions)
 
     def write(self, batch: EventBatch, assessment: Assessment) -> None:
         """Take events with what was concluded of them; none of them may be stored already."""
@@ -100,6 +112,7 @@ class Writer:
 
         Raises:
             StoreError: nothing is forgotten; the next call stores what is missing, and nothing twice.
+            SupersededError: another has claimed what is ours; what is not stored is the other's to store.
         """
         self._seal("raw_record", self._raw)
         self._seal("access", self._access)
@@ -159,14 +172,22 @@ class Writer:
             insert_.rows = self._missing(insert_)
         insert_.tried = True
         if insert_.rows.num_rows:
-            insert(self._client, insert_.table, insert_.rows, insert_.query_id)
+            self._try(insert_)
         if self._parts:
             self._parts.check()
+
+    def _try(self, insert_: Insert) -> None:
+        condition = self._claims.condition if insert_.table == "access" else ""
+        try:
+            insert(self._client, insert_.table, insert_.rows, insert_.query_id(self._claims.owner), condition)
+        except ClickHouseError as error:
+            self._claims.check(error)
+            raise
 
     def _missing(self, insert_: Insert) -> pa.Table:
         """Return what a failed insert did not store: it may have torn between months, or only its answer was lost."""
         if not is_embedded(self._client):
-            self._client.command(sql.STOP, parameters={"id": insert_.query_id})
+            self._client.command(sql.STOP, parameters={"id": insert_.query_id(self._claims.owner)})
         if insert_.table != "access":
             return insert_.rows
         times = pc.min_max(insert_.rows.column("occurred_at").cast(pa.int64())).as_py()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from streams.topic_admin import create
 from streams.topics import Layout, Topics, declare
 from tests.kafka.acls import allow
 from tests.kafka.certificates import Authority
+from tests.kafka.soaking import IS_FULL, REPORT
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "never-to-be-seen"
@@ -90,3 +92,11 @@ def secure(broker: Broker, authority: Authority) -> Bus:
 def prefix(request: pytest.FixtureRequest) -> str:
     """What the names of the test's own topics begin with."""
     return re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:80] + "."
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the long runs."""
+    if IS_FULL and REPORT.exists():
+        terminalreporter.section(f"soak, as in {REPORT.relative_to(ROOT)}")
+        for run, figures in json.loads(REPORT.read_text()).items():
+            terminalreporter.line(f"{run}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))

@@ -35,7 +35,8 @@ IS_FULL = bool(os.environ.get("SENTINEL_SOAK"))
 REPORT = ROOT / "var/soak" / ("report.json" if IS_FULL else "scaled.json")
 PARTITIONS = 3
 GROUP = 50  # events sent and acknowledged together
-ROUND = ("joined", "joined", "left", "killed")
+ROUND = ("joined", "joined", "left", "killed", *(["stopped"] if IS_FULL else []))
+STOPPED_SECONDS = 14.0  # longer than the group waits for a worker
 STOP_SECONDS = 60.0
 
 
@@ -58,8 +59,8 @@ class Scale:
     settle: float
 
 
-SMALL = Scale(15_000, 60, 14, 600, (3, 6), 8, 8, 200, 6, 2_000, 3_000, 40, 90)
-FULL = Scale(500_000, 400, 56, 1_000, (5, 15), 120, 600, 500, 60, 100_000, 100_000, 400, 900)
+SMALL = Scale(9_000, 60, 14, 600, (2, 5), 5, 5, 200, 3, 2_000, 1_500, 40, 90)
+FULL = Scale(500_000, 400, 60, 1_000, (5, 15), 120, 600, 300, 60, 100_000, 100_000, 400, 900)
 SCALE = FULL if IS_FULL else SMALL
 
 
@@ -108,6 +109,13 @@ class Site:
         """Start a worker; `store`: the way it takes to the store."""
         with (self._folder / f"worker-{len(self._started)}.log").open("w") as log:
             return self._run(str(SENTINEL), "worker", out=log.fileno(), SENTINEL_STORE=store or self.store)
+
+    def command(self, *arguments: str) -> str:
+        """Run one of Sentinel's commands to its end, and return what it says."""
+        command = [str(SENTINEL), *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self._environment, check=True, capture_output=True, text=True, timeout=120
+        ).stdout
 
     def _run(self, *command: str, out: int, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -217,7 +225,10 @@ class Feed:
 
 
 class Fleet:
-    """Workers that come, leave and are killed. `acts`: how often each happened; `left`: those that were asked to go."""
+    """Workers that come, leave, are killed, or stopped for a while.
+
+    `acts`: how often each happened; `left`: those that were asked to go.
+    """
 
     def __init__(self, site: Site, workers: int) -> None:
         self._site = site
@@ -226,7 +237,7 @@ class Fleet:
         self.left: list[subprocess.Popen[str]] = []
 
     async def disturb(self, chance: random.Random, until: asyncio.Task[None]) -> None:
-        """Let one come, leave or be killed again and again."""
+        """Let one come, leave, be killed or stopped again and again."""
         acts = _acts(chance)
         while not until.done():
             await asyncio.wait([until], timeout=chance.uniform(*SCALE.pause))
@@ -237,6 +248,11 @@ class Fleet:
         self.acts[act] += 1
         if act == "joined":
             self._working.append(self._site.start())
+            return
+        if act == "stopped":
+            stopped = chance.choice(self._working)
+            stopped.send_signal(signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(STOPPED_SECONDS, stopped.send_signal, signal.SIGCONT)
             return
         worker = self._working.pop(chance.randrange(len(self._working)))
         worker.send_signal(signal.SIGKILL if act == "killed" else signal.SIGTERM)

@@ -67,6 +67,21 @@ def store(tmp_path: Path, run: Callable[..., subprocess.Popen[str]]) -> str:
     return url
 
 
+async def asked(store: str, question: str) -> int:
+    """Return the store's answer, a number."""
+    connections = connect(store)
+    [[answer]] = connections.writer.query(question).result_rows
+    connections.close()
+    return int(answer)
+
+
+async def until(store: str, question: str, seconds: float = 60) -> None:
+    """Wait until the store's answer is yes."""
+    async with asyncio.timeout(seconds):
+        while not await asked(store, question):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.2)
+
+
 def test_one_worker_concludes_what_one_pipeline_does(bus: Bus, own: Topics, store: str) -> None:
     """Partitions of people, each hour closed by all of them: every event is kept once with the same conclusions and alerts."""
     context, events = hospital(6_000)
@@ -111,6 +126,33 @@ def test_workers_that_come_leave_and_are_killed_conclude_the_same(
     asyncio.run(feed())
     assert [process.poll() for process in started[:3]] == [-signal.SIGKILL, 0, -signal.SIGKILL]
     assert started[3].poll() is None
+
+
+def test_a_worker_that_was_taken_for_dead_and_goes_on_stores_nothing_twice(
+    bus: Bus, own: Topics, store: str, run: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Stopped with events in hand, it goes on after its partitions moved to the other: what it holds is the other's to keep."""
+    context, events = hospital(9_000)
+    prefix = own.events.name.removesuffix("events")
+
+    async def feed() -> None:
+        workers = []
+        for n in (1, 2):
+            workers.append(run(ROOT / "tests/kafka/assessing.py", bus.servers, prefix, store, own.events.partitions))
+            await until(store, f"SELECT uniqExact(owner) >= {n} FROM claim")
+        sending = asyncio.create_task(assessing.send(bus, own, context, events, a_second=500))
+        for worker in workers:
+            before = await asked(store, "SELECT max(epoch) FROM claim")
+            await asyncio.sleep(2)
+            worker.send_signal(signal.SIGSTOP)
+            await until(store, f"SELECT max(epoch) > {before} FROM claim")
+            worker.send_signal(signal.SIGCONT)
+            await asyncio.sleep(2)
+        await sending
+        await assessing.becomes_same(store, await assessing.truth(bus, own), 90)
+        assert [worker.poll() for worker in workers] == [None, None]
+
+    asyncio.run(feed())
 
 
 def test_a_store_that_refuses_is_waited_for(bus: Bus, own: Topics, store: str) -> None:
