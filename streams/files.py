@@ -1,8 +1,9 @@
-"""Records out of files: NDJSON lines or one JSON document, plain, gzip or zstd, or standard input."""
+"""Records out of files: lines or one document of JSON or XML, plain, gzip or zstd, or standard input."""
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from sentinel.core.errors import RefusedToStartError
 
 BLOCK_BYTES: Final = 1 << 20
 DOCUMENT_BYTES_MAX: Final = 256 << 20
+
+# The root of an XML document, behind a syslog header with its octet count or not.
+_ROOT: Final = re.compile(rb"(?:\d{1,7} )?(?:<\d{1,3}>[^<]{0,4096})?(?:<\?xml[^>]*>\s*)?<([A-Za-z_][\w.:-]*)")
+_ROOT_LATER: Final = re.compile(rb"<\?xml|(?:IHE|DICOM)\+[\w-]+ \S+$")  # a declaration alone, a header (MSGID) alone
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 def blocks(stream: IO[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """Yield the records of a stream in blocks: the line (from 1) of the first, and the lines as they are, empty ones included.
 
-    A stream whose first line is not a whole JSON value is one document.
+    A stream whose first line is not a whole JSON value, or not a whole XML document, is one document.
     """
     line = 1
     while lines := stream.readlines(BLOCK_BYTES):
@@ -57,8 +62,12 @@ def cut(stream: IO[bytes]) -> Iterator[tuple[list[int], list[bytes]]]:
 
 
 def _opens_a_document(lines: Sequence[bytes]) -> bool:
-    line = next(filter(None, map(bytes.strip, lines)), b"")
-    return (line[:1] in (b"{", b"[") and line[-1:] not in (b"}", b"]")) or line in (b"{", b"[")
+    line = next(filter(None, (line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines)), b"")
+    if line[:1] in (b"{", b"["):
+        return line[-1:] not in (b"}", b"]")
+    if root := _ROOT.match(line):
+        return not line.endswith(b"</%b>" % root[1])
+    return _ROOT_LATER.search(line, 0, 4_096) is not None
 
 
 def size(path: str) -> int:

@@ -1,4 +1,4 @@
-"""FHIR AuditEvent in JSON, alone or in Bundles: STU3 to the R6 ballot, IHE BALP and what nations made of it."""
+"""FHIR AuditEvent in JSON or XML, alone or in Bundles: STU3 to the R6 ballot, IHE BALP and what nations made of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import Raw
 from sentinel.core.errors import RejectedError, Rejection
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.contract import Decoded, Source
+from streams.sources.fhir import xml_form
 from streams.sources.fhir.elements import AuditEvent, Bundle, Resource
 from streams.sources.fhir.rejections import BROKEN, rejected
 from streams.sources.fhir.rows import rows_of
@@ -42,6 +43,8 @@ def decode(records: Sequence[bytes]) -> Decoded:
 def _take(decoded: Decoded, index: int, document: bytes, pointer: str, depth: int) -> None:
     """Add the rows of an AuditEvent or of those in a Bundle, or why there are none."""
     try:
+        if document[:1] != b"{" and xml_form.is_xml(document):
+            document = xml_form.to_json(document)
         try:
             resource = _decode_resource(document)
         except BROKEN as error:
@@ -63,6 +66,8 @@ def _take(decoded: Decoded, index: int, document: bytes, pointer: str, depth: in
 
 def _several(document: bytes) -> list[bytes]:
     """Return the documents of a record that is a JSON array, or that nobody cut; none when it is one document."""
+    if xml_form.is_xml(document):
+        return documents if len(documents := xml_form.split(document)) > 1 else []
     try:
         documents = _documents(document)
     except BROKEN:
@@ -114,11 +119,13 @@ _BY_THE_WAY: Final = ("include", "outcome")  # http://hl7.org/fhir/search-entry-
 
 
 def split(data: bytes) -> list[bytes]:
-    """Return the documents of a file: NDJSON, one document over many lines, several of them, or a JSON array.
+    """Return the documents of a file: NDJSON, one document over many lines, several of them, or a JSON array; or XML.
 
     When one of them is broken, the file is cut by lines if any line is a resource, and handed on whole otherwise.
     """
     text = data.removeprefix(BOM).strip()
+    if xml_form.is_xml(text):
+        return xml_form.split(text)
     try:
         return _documents(text)
     except BROKEN:
@@ -128,8 +135,11 @@ def split(data: bytes) -> list[bytes]:
 
 SOURCE: Final = Source(
     name="fhir_auditevent",
-    title="FHIR AuditEvent (STU3, R4, R4B, R5), IHE BALP",
+    title="FHIR AuditEvent (STU3, R4, R4B, R5), JSON or XML, IHE BALP",
     decode=decode,
-    media_types=("application/fhir+json", "application/fhir+ndjson", "application/json", "application/x-ndjson"),
+    media_types=(
+        *("application/fhir+json", "application/fhir+ndjson", "application/json", "application/x-ndjson"),
+        *("application/fhir+xml", "application/xml", "text/xml"),
+    ),
     split=split,
 )

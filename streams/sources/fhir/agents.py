@@ -32,6 +32,7 @@ from streams.sources.fhir.codes import (
     PERSON_RESOURCES,
     PERSONS,
     SOURCE_END,
+    SOURCE_MEDIUM,
     STAFF_RESOURCES,
     TOKEN_AGENTS,
 )
@@ -113,14 +114,14 @@ def participants(agents: Sequence[tuple[Party, Place]], *, pulls: bool) -> Parti
     who = seat = _NOBODY
     organisation = patient_id = destination = ""
     for agent in agents:
-        one, place = agent
+        one, where = agent
         if one.acting_ranks[pulls] < who[0].acting_ranks[pulls]:
             who = agent
-        if one.seat_ranks[pulls] < seat[0].seat_ranks[pulls] and (place.ip or place.host):
+        if one.seat_ranks[pulls] < seat[0].seat_ranks[pulls] and (where.ip or where.host):
             seat = agent
         organisation = organisation or one.organisation
         patient_id = patient_id or one.patient_id
-        destination = destination or one.medium or (_EMAIL if place.is_mailbox and one.is_destination else "")
+        destination = destination or one.medium or (_EMAIL if where.is_mailbox and one.is_destination else "")
     if who is _NOBODY:
         return None
     return _participants(who, who if who[0].is_machine else seat, organisation, patient_id, destination)
@@ -129,14 +130,14 @@ def participants(agents: Sequence[tuple[Party, Place]], *, pulls: bool) -> Parti
 def _participants(
     who: tuple[Party, Place], seat: tuple[Party, Place], organisation: str, patient_id: str, destination: str
 ) -> Participants:
-    party, place = who
+    acting, where = who
     return Participants(
-        who=party,
-        actor_type=_actor_type(party),
-        unit=party.unit or organisation,
+        who=acting,
+        actor_type=_actor_type(acting),
+        unit=acting.unit or organisation,
         patient_id=patient_id,
-        ip=place.ip or seat[1].ip,
-        device=place.host or seat[1].host or seat[0].label,
+        ip=where.ip or seat[1].ip,
+        device=where.host or seat[1].host or seat[0].label,
         destination=destination,
     )
 
@@ -221,7 +222,7 @@ def party(agent: Agent, contents: Contents = NO_CONTENTS) -> Party:
         is_patient=is_patient,
         patient_id=patient_id,
         label=(who.display or agent.name or id_)[:TEXT_MAX],
-        medium=_medium(agent),
+        medium="" if SOURCE_MEDIUM in told else _medium(agent),
         is_destination=DESTINATION_END in told,
         purposes=part.purposes,
         reason=part.reason,
@@ -340,11 +341,14 @@ def _network(agent: Agent) -> tuple[str, str]:
 
 def _place_of(parts: bytes) -> Place:
     address, network = _network(_agent_of(_PLACE_PARTS, parts))
-    return _place(address[:TEXT_MAX], network)
+    return place(address[:TEXT_MAX], network)
 
 
-def _place(address: str, network: str) -> Place:
-    """Return the IP or the machine name that an address is; a URI, a telephone, an e-mail are neither."""
+def place(address: str, network: str) -> Place:
+    """Return the IP or the machine name that an address is; a URI, a telephone, an e-mail are neither.
+
+    `network` is a code of http://hl7.org/fhir/network-type, empty when not told.
+    """
     is_mailbox = network == EMAIL_NETWORK
     try:
         ip_address(address.strip("[]").partition("%")[0])

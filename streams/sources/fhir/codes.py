@@ -23,11 +23,28 @@ _DICOM: Final = {  # PS3.15 A.5, PS3.16 CID 400 and 401
     "110121": Action.EXECUTE,  # Application Stop
     "110122": Action.LOGIN,
     "110123": Action.LOGOUT,
+    "110124": Action.EXECUTE,  # Attach
+    "110125": Action.EXECUTE,  # Detach
+    "110126": Action.LOGIN,  # Node Authentication
     "110127": Action.BREAK_GLASS,  # Emergency Override Started
+    "110128": Action.UPDATE,  # Network Configuration
+    "110129": Action.PERMISSION_CHANGE,  # Security Configuration
+    "110130": Action.UPDATE,  # Hardware Configuration
+    "110131": Action.UPDATE,  # Software Configuration
+    "110132": Action.EXECUTE,  # Use of Restricted Function
+    "110133": Action.EXECUTE,  # Audit Recording Stopped
+    "110134": Action.EXECUTE,  # Audit Recording Started
     "110135": Action.PERMISSION_CHANGE,  # Object Security Attributes Changed
     "110136": Action.PERMISSION_CHANGE,  # Security Roles Changed
     "110137": Action.PERMISSION_CHANGE,  # User Security Attributes Changed
     "110138": Action.OTHER,  # Emergency Override Stopped
+    "110139": Action.EXECUTE,  # Remote Service Operation Started
+    "110140": Action.EXECUTE,  # Remote Service Operation Stopped
+    "110141": Action.EXECUTE,  # Local Service Operation Started
+    "110142": Action.EXECUTE,  # Local Service Operation Stopped
+    "110143": Action.LOGIN,  # Authentication Decision
+    "110145": Action.LOGIN,  # Session start
+    "110146": Action.LOGOUT,  # Session stop
 }
 _RESTFUL: Final = {  # http://hl7.org/fhir/restful-interaction; operation, batch, transaction: the letter tells
     "read": Action.READ,
@@ -70,7 +87,13 @@ _ISO_21089: Final = {  # http://terminology.hl7.org/CodeSystem/iso-21089-lifecyc
 # document, so the transaction tells more than the event type. Those that write are told by type and letter.
 _SEARCHING: Final = (9, 18, 21, 22, 38, 45, 47, 51, 55, 56, 58, 66, 67, 78, 81, 83, 90, 119)
 _READING: Final = (11, 12, 16, 39, 43, 63, 68)
+_RADIOLOGY_SEARCHING: Final = (14, 129)
+_RADIOLOGY_READING: Final = (16, 55, 69, 75, 107)
 _IHE: Final = {
+    **{f"RAD-{number}": Action.SEARCH for number in _RADIOLOGY_SEARCHING},
+    **{f"RAD-{number}": Action.READ for number in _RADIOLOGY_READING},
+    "PCC-1": Action.SEARCH,  # Query Existing Data
+    "PHARM-1": Action.SEARCH,  # Query Pharmacy Documents
     **{f"ITI-{number}": Action.SEARCH for number in _SEARCHING},
     **{f"ITI-{number}": Action.READ for number in _READING},
     "ITI-32": Action.EXPORT,  # Distribute Document Set on Media
@@ -147,10 +170,11 @@ MEDIA: Final = {  # PS3.16 CID 405
 
 SOURCE_END: Final = "110153"
 DESTINATION_END: Final = "110152"
+SOURCE_MEDIUM: Final = "110155"  # what data came from
 EXCHANGE_ENDS: Final = frozenset({SOURCE_END, DESTINATION_END})
 # What is never a person: applications, media, servers.
 MACHINES: Final = frozenset(
-    {"110150", "110151", "110154", "110155", "dataprocessor", "datacollector", "authserver", "custodian", "TCU"}
+    {"110150", "110151", "110154", SOURCE_MEDIUM, "dataprocessor", "datacollector", "authserver", "custodian", "TCU"}
 )
 ORGANISATIONS: Final = frozenset({"PROVORG", "ORG", "SDLOC", "GRP"})
 DELEGATOR: Final = "DELEGATOR"  # the patient who lets somebody else act

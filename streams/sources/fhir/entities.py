@@ -16,6 +16,8 @@ from streams.sources.fhir.references import Named, code, codes, cx_id, named, po
 from streams.sources.fhir.rejections import rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.sources.fhir.elements import AuditEvent, Detail, Entity, Extension
     from streams.sources.fhir.references import Contents
 
@@ -48,16 +50,22 @@ class Part(Struct, frozen=True, gc=False):
 def _part_of(parts: bytes) -> Part:
     raw_type, raw_role, raw_lifecycle, labels = parts.split(BETWEEN)
     kind, role = code(concept(raw_type, "/type")), code(concept(raw_role, "/role"))
-    lifecycle = LIFECYCLES.get(code(concept(raw_lifecycle, "/lifecycle")), "")
-    sensitivity = max(codes(concepts(labels, "/securityLabel")), key=_protection, default="")[:TEXT_MAX]
-    plain = _plain[kind]
+    lifecycle = code(concept(raw_lifecycle, "/lifecycle"))
+    return part_of(kind, kind, role, lifecycle, codes(concepts(labels, "/securityLabel")))
+
+
+def part_of(kind: str, names: str, role: str, lifecycle_code: str, labels: Iterable[str]) -> Part:
+    """Return what codes tell; `kind`: a person, a system object …; `names`: a kind of resource, a session, a request."""
+    lifecycle = LIFECYCLES.get(lifecycle_code, "")
+    sensitivity = max(labels, key=_protection, default="")[:TEXT_MAX]
+    plain = _plain[names]
     return Part(
         is_session=plain in SESSION_TYPES,
         is_request=plain in SESSION_TYPES or plain in REQUEST_TYPES,
         is_patient=role == PATIENT_ROLE or kind == "Patient" or (kind == PERSON_TYPE and not role),
         is_patient_role=role == PATIENT_ROLE,
         queries=role == QUERY_ROLE,
-        resource_type=kind if kind[:1].isupper() else "",
+        resource_type=names if names[:1].isupper() else "",
         rank=_RANKS.get(role, _RANK_OTHER),
         lifecycle=lifecycle,
         sensitivity=sensitivity,
@@ -111,10 +119,14 @@ class Touched(Struct, gc=False):
         """Take in what few entities tell."""
         if entity.query or part.queries:
             self._add_query(entity)
-        self.sensitivity = max(self.sensitivity, part.sensitivity, key=_protection)
-        self.lifecycle = self.lifecycle or part.lifecycle
+        self.add_marks(part)
         if entity.detail or entity.extension:
             self._add_properties(entity)
+
+    def add_marks(self, part: Part) -> None:
+        """Take in a label and a life cycle."""
+        self.sensitivity = max(self.sensitivity, part.sensitivity, key=_protection)
+        self.lifecycle = self.lifecycle or part.lifecycle
 
     def _add_query(self, entity: Entity) -> None:
         self.queries = True
@@ -129,7 +141,11 @@ class Touched(Struct, gc=False):
         told = [self._detail(detail) for detail in entity.detail or ()]
         told += [self._extension(extension) for extension in entity.extension or ()]
         if (count := max(told)) >= 0:
-            self.records = min(max(self.records, 0) + count, COUNT_MAX)
+            self.add_records(count)
+
+    def add_records(self, count: int) -> None:
+        """Take in how many records one entity stands for."""
+        self.records = min(max(self.records, 0) + count, COUNT_MAX)
 
     def _detail(self, detail: Detail) -> int:
         """Return the number of records a detail tells, -1 when it tells something else."""
@@ -152,12 +168,12 @@ class Touched(Struct, gc=False):
             return extension.valueInteger
         return -1
 
-    def settle(self, event: AuditEvent, contents: Contents) -> None:
+    def settle(self, told: str = "") -> None:
         """Decide who the patients are, after all entities, and what was touched when no entity tells.
 
-        R5's `patient` leads; an identifier alone may be that patient's, so it counts only without it.
+        `told`, the event's own patient (R5's `patient`), leads; an identifier alone may be that patient's, so it
+        counts only without it.
         """
-        told = _told_patient(event, contents) if event.patient is not None or event.extension else ""
         if told:
             self.patients = {told: None, **self.patients}
         elif self.patients_by_identifier:
@@ -189,7 +205,7 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
             found.add_resource(type_ or part.resource_type, id_ or entity.name or "", part.rank)
         if not part.is_plain or entity.query or entity.detail or entity.extension:
             found.add_rest(entity, part)
-    found.settle(event, contents)
+    found.settle(_told_patient(event, contents) if event.patient is not None or event.extension else "")
     return found
 
 

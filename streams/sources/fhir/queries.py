@@ -30,10 +30,18 @@ _SUBJECT: Final = re.compile(r"(?:^|[?&\s])(?:patient|subject)(?::Patient)?(?:\.
 _PATIENT: Final = re.compile(r"(?:^|[?&\s])(?:_id|identifier)" + _VALUES, re.MULTILINE)
 _REQUEST_ID: Final = re.compile(r"^X-Request-Id:[ \t]*([!-~]{1,128})", re.IGNORECASE | re.MULTILINE)
 _PATH: Final = re.compile(r"(?:^|[/\s])([A-Z][a-z][A-Za-z]{1,62})(?:/([A-Za-z0-9.-]{1,64}))?(?:/[_$][A-Za-z-]+)?(?=[?\s]|$)")
+# Queries in the messages of IHE's profiles: XDS stored queries, HL7 v3, HL7 v2 (QPD-3 of PIX, @PID.3.1 of PDQ).
+_XDS_PATIENT: Final = re.compile(r"\$XDS[A-Za-z]{1,40}PatientId\b[^']{0,256}'([^'^<&]{1,256})\^\^\^")
+_V3_PATIENT: Final = re.compile(
+    r"<(?:\w{1,16}:)?(?:livingSubjectId|patientIdentifier)>\s{0,64}<(?:\w{1,16}:)?value\s[^>]{0,256}?extension=\"([^\"]{1,256})\""
+)
+_V2_PATIENT: Final = re.compile(
+    r"(?:^|[\r\n])QPD\|[^|\r\n]{0,256}\|[^|\r\n]{0,256}\|(?:[^|\r\n]{0,256}@PID\.3\.1\^)?([^|^~@\r\n]{1,256})"
+)
 
 
 def query_of(text: str) -> Query:
-    """Return what a logged HTTP request, URL or query string asked for; nothing for other text."""
+    """Return what a logged HTTP request, URL, query string or IHE query asked for; nothing for other text."""
     head = text[:QUERY_CHARS_MAX]
     kind, id_ = _path_of(head.partition("\n")[0])
     # A parameter is searched for where it can be: most requests have none, and `in` is much the cheaper search.
@@ -42,6 +50,10 @@ def query_of(text: str) -> Query:
         values.append(id_)
     elif kind == "Patient" and ("_id=" in head or "identifier=" in head):
         values += _PATIENT.findall(head)
+    if "PatientId" in head or "livingSubjectId" in head or "patientIdentifier" in head:
+        values += [*_XDS_PATIENT.findall(head), *_V3_PATIENT.findall(head)]
+    if "QPD|" in head:
+        values += _V2_PATIENT.findall(head)
     request = _REQUEST_ID.search(head)
     patients = dict.fromkeys(one for value in values for one in _patient_ids(unquote(value)))
     return Query(kind, tuple(patients), request[1] if request else "", "$export" in head)

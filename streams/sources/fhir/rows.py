@@ -45,8 +45,8 @@ _READ, _IMPORT, _SEARCH, _EXECUTE = (one.value for one in (Action.READ, Action.I
 _LOGIN, _LOGIN_FAILED, _LOGOUT = (one.value for one in (Action.LOGIN, Action.LOGIN_FAILED, Action.LOGOUT))
 _EXPORT, _SHARE, _PRINT, _OTHER = (one.value for one in (Action.EXPORT, Action.SHARE, Action.PRINT, Action.OTHER))
 _UNKNOWN: Final = Outcome.UNKNOWN.value
-_REFINABLE: Final = frozenset({_LOGIN, _EXPORT})
-_PULLS: Final = frozenset({_READ, _IMPORT})
+REFINABLE: Final = frozenset({_LOGIN, _EXPORT})  # what outcome or destination say more of
+PULLS: Final = frozenset({_READ, _IMPORT})  # data flows to who acts
 _FAILURES: Final = frozenset(one.value for one in Outcome) - {Outcome.SUCCESS.value, _UNKNOWN}
 _SESSIONS: Final = frozenset({_LOGIN, _LOGIN_FAILED, _LOGOUT})
 _TO_SOMEBODY: Final = frozenset({Destination.EMAIL.value, Destination.LINK.value})
@@ -66,13 +66,13 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
     about = touched(event, contents)
     outcome, reason = _outcome(event)
     frame = _told_frame(event)
-    action = frame.action or about.lifecycle or _action_by_letter(event, about)
-    agents = told_participants(bytes(event.agent), contents, pulls=action in _PULLS)
-    if action in _REFINABLE:
-        action = _refined(action, outcome, about, agents.destination)
-    patients = list(about.patients) or _patient_among(agents, action)
+    action = action_told(frame.action, event.action or "", about)
+    agents = told_participants(bytes(event.agent), contents, pulls=action in PULLS)
+    if action in REFINABLE:
+        action = refined(action, outcome, about, agents.destination)
+    patients = list(about.patients) or patient_among(agents, action)
     who = agents.who
-    purpose = _leading((*frame.purposes, *who.purposes)) if who.purposes else frame.purpose
+    purpose = leading((*frame.purposes, *who.purposes)) if who.purposes else frame.purpose
     id_, patient = event.id or _derived_id(document), patients[0] if patients else ""
     values = (
         id_,
@@ -100,13 +100,13 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
         agents.destination,
     )
     row: EventRow = _new_row(EventRow, values)
-    rows = [row] if len(patients) < 2 else _one_a_patient(row, patients)
+    rows = [row] if len(patients) < 2 else one_a_patient(row, patients)
     if len(patients) > 1 or b"\\" in document or len(id_) + len(who.id) + len(patient) > TEXT_MAX:
         _check(rows, document)
     return rows
 
 
-def _one_a_patient(row: EventRow, patients: Sequence[str]) -> list[EventRow]:
+def one_a_patient(row: EventRow, patients: Sequence[str]) -> list[EventRow]:
     """Return a row a patient. How many records is told of the whole act: the first carries it, so that sums stay true."""
     others = enumerate(patients[1:], start=1)
     return [row, *(row._replace(sub=str(number), patient_id=one, resource_count=1) for number, one in others)]
@@ -115,17 +115,22 @@ def _one_a_patient(row: EventRow, patients: Sequence[str]) -> list[EventRow]:
 def _occurred_at(event: AuditEvent) -> int:
     """Return when it happened, else when it was recorded, in µs since 1970 UTC."""
     if event.occurredDateTime:
-        return _instant(event.occurredDateTime, "/occurredDateTime")
+        return instant(event.occurredDateTime, "/occurredDateTime")
     if event.occurredPeriod is not None and event.occurredPeriod.start:
-        return _instant(event.occurredPeriod.start, "/occurredPeriod/start")
+        return instant(event.occurredPeriod.start, "/occurredPeriod/start")
     if event.period is not None and event.period.start:
-        return _instant(event.period.start, "/period/start")
+        return instant(event.period.start, "/period/start")
     if event.recorded:
-        return _instant(event.recorded, "/recorded")
+        return instant(event.recorded, "/recorded")
     raise RejectedError(Code.MISSING_FIELD, "/recorded", "no time at all")
 
 
-def _instant(text: str, pointer: str) -> int:
+def instant(text: str, pointer: str) -> int:
+    """Return a time in µs since 1970 UTC.
+
+    Raises:
+        RejectedError: at `pointer`, it names no instant or is out of range.
+    """
     try:
         time = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
@@ -179,32 +184,38 @@ def _frame_of(parts: bytes) -> Frame:
     action = _action_of(type_, subtype, code_, category)
     purposes = [*concepts(purpose, "/purposeOfEvent"), *concepts(authorization, "/authorization")]
     told = tuple(codes(purposes))
-    return Frame(action, told, _leading(told), text_of(purposes)[:REASON_MAX], *_application_and_site(source))
+    return Frame(action, told, leading(told), text_of(purposes)[:REASON_MAX], *_application_and_site(source))
 
 
 _frames: Final = Kept(_frame_of)
 
 
-def _action_by_letter(event: AuditEvent, about: Touched) -> str:
-    """Return what was done when no code and no life cycle tells."""
+def action_told(coded: str, letter: str, about: Touched) -> str:
+    """Return what was done: what the codes tell, else the entity's life cycle, else the letter (C, R, U, D, E)."""
+    if told := coded or about.lifecycle:
+        return told
     if about.exports:
         return _EXPORT
-    if event.action == "E":
+    if letter == "E":
         return _SEARCH if about.queries else _EXECUTE
-    return LETTERS.get(event.action or "", _OTHER)
+    return LETTERS.get(letter, _OTHER)
 
 
 def _action_of(type_: bytes, subtype: bytes, code_: bytes, category: bytes) -> str:
-    """Return what subtypes, then types, tell; a disclosure seen by who receives it is an import."""
-    types = list(codes([concept(type_, "/type"), *concepts(category, "/category")]))
-    told = [*codes([*concepts(subtype, "/subtype"), concept(code_, "/code")]), *types]
+    types = tuple(codes([concept(type_, "/type"), *concepts(category, "/category")]))
+    return action_coded(types, tuple(codes([*concepts(subtype, "/subtype"), concept(code_, "/code")])))
+
+
+def action_coded(types: Sequence[str], subtypes: Sequence[str]) -> str:
+    """Return what subtypes, then types, tell, empty when nothing; a disclosure seen by who receives it is an import."""
+    told = (*subtypes, *types)
     for meaning in (TELLING_ACTIONS, ACTIONS):
         if action := next((meaning[one] for one in told if one in meaning), ""):
             return _IMPORT if action == _SHARE and IMPORT_EVENT in types else action
     return ""
 
 
-def _refined(action: str, outcome: str, about: Touched, destination: str) -> str:
+def refined(action: str, outcome: str, about: Touched, destination: str) -> str:
     """Return `login-failed` for a login that did; where an export went to, `share` or `print`."""
     if action == _LOGIN and outcome in _FAILURES:
         return _LOGIN_FAILED
@@ -216,7 +227,7 @@ def _refined(action: str, outcome: str, about: Touched, destination: str) -> str
     return action
 
 
-def _patient_among(agents: Participants, action: str) -> list[str]:
+def patient_among(agents: Participants, action: str) -> list[str]:
     """Return the patient that an agent is, who acts on their own record or is acted for, when no entity tells one."""
     return [agents.patient_id] if agents.patient_id and action not in _SESSIONS else []
 
@@ -230,7 +241,8 @@ def _outcome(event: AuditEvent) -> tuple[str, str]:
     return OUTCOMES.get(code(told.code), _UNKNOWN), next(filter(None, texts), "")[:REASON_MAX]
 
 
-def _leading(purposes: Sequence[str]) -> str:
+def leading(purposes: Sequence[str]) -> str:
+    """Return the purpose that counts: an emergency wherever it stands, else the first; empty when there is none."""
     first = purposes[0] if purposes else ""
     return next((one for one in purposes if one in EMERGENCY_PURPOSES), first)[:TEXT_MAX]
 

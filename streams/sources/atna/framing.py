@@ -1,0 +1,64 @@
+"""Audit messages in what carries them: syslog headers (RFC 5424, RFC 3164), octet counts, byte order marks, files of many."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+HEADER_BYTES_MAX: Final = 4_096
+
+_BLANKS: Final = b" \t\r\n\0"  # syslog over TCP may end a message with NUL
+_BEGINS: Final = re.compile(rb"<\?xml[\s?]|<(?:[\w.-]+:)?AuditMessage[\s/>]")
+_TAG: Final = re.compile(rb"<(/?)(?:[\w.-]+:)?AuditMessage(?=[\s/>])[^<>]*>")
+_HEADER: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\d{1,7} )?<\d{1,3}>")  # RFC 6587's octet count, and the priority
+
+
+def document_of(record: bytes) -> bytes:
+    """Return the XML of a record without the syslog header before it; the record when it holds no audit message."""
+    if record.startswith((b"<?xml", b"<AuditMessage")):
+        return record.rstrip(_BLANKS)
+    begins = _BEGINS.search(record, 0, HEADER_BYTES_MAX)
+    if begins is None or _is_markup(record[: begins.start()]):
+        return record.removeprefix(b"\xef\xbb\xbf").strip(_BLANKS)
+    return record[begins.start() :].rstrip(_BLANKS)
+
+
+def _is_markup(header: bytes) -> bool:
+    """Return whether what stands before a message is markup of its own (a comment, another root) and no header."""
+    text = header.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANKS)
+    return text[:1] == b"<" and not text[1:2].isdigit()
+
+
+def split(data: bytes) -> list[bytes]:
+    """Return the messages of a file, each with the header before it; a line that belongs to none is a record of its own.
+
+    They may stand one a line, one after the other or over many lines; one that was cut short ends
+    where the next begins.
+    """
+    found: list[bytes] = []
+    done, begun = 0, -1
+    for tag in _TAG.finditer(data):
+        if tag[1]:
+            ends = begun >= 0
+        else:
+            header = _header_at(data, max(done, begun + 1), tag.start())
+            found += [data[done:header]] if begun >= 0 else data[done:header].splitlines()
+            done, begun = header, tag.start()
+            ends = tag[0].endswith(b"/>")
+        if ends:
+            found.append(data[done : tag.end()])
+            done, begun = tag.end(), -1
+    found += [data[done:]] if begun >= 0 or not found else data[done:].splitlines()
+    return [record for one in found if (record := one.strip(_BLANKS))]
+
+
+def _header_at(data: bytes, least: int, at: int) -> int:
+    """Return where the header of the message whose root begins at `at` begins, from `least` on."""
+    least = max(least, at - HEADER_BYTES_MAX)
+    declaration = data.rfind(b"<?xml", least, at)
+    begins = at if declaration < 0 or data[declaration:at].count(b"<") > 1 else declaration
+    line = max(data.rfind(b"\n", least, begins) + 1, least)
+    if data[line:begins].strip(_BLANKS):
+        return line
+    before = max(data.rfind(b"\n", least, max(line - 1, least)) + 1, least)
+    return before if _HEADER.match(data, before, begins) else begins
