@@ -31,6 +31,9 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     # An event that names neither a user nor a client.
     "keycloak/rest-webhook-kafka-events.ndjson": ("keycloak", 5, {("no-actor", "/userId"): 1}),
     "keycloak/sekoia-keycloak-events.ndjson": ("keycloak", 6, {}),
+    "entra_id/sekoia-entraid-graphapi.ndjson": ("entra_signin", 79, {}),
+    "entra_id/tenzir-sign-ins.ndjson": ("entra_signin", 1, {}),
+    "entra_id/tenzir-directory-audits.ndjson": ("entra_signin", 4, {}),
 }
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")
