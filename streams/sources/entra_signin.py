@@ -13,7 +13,7 @@ from sentinel.core.event import Action
 from streams.sources.contract import Decoded, Source
 from streams.sources.microsoft.directory import INTERRUPTED, activity
 from streams.sources.shared.documents import BROKEN, Envelope, carried, decode_all, refusal, split_documents
-from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, instant, row, told
+from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, host, instant, row, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,7 +211,7 @@ def _sign_in(record: Record, document: bytes) -> EventRow:
         resource_type="sign-in-interrupted" if action == _OTHER else "",
         reason=reason,
         client=address(told(record.ip_address)),
-        device=told(device.display_name).lower() if isinstance(device, Device) else "",
+        device=host(told(device.display_name)) if isinstance(device, Device) else "",
         application=told(record.app_display_name) or told(record.resource_display_name) or told(record.app_id),
         session=told(record.session_id) or told(record.correlation_id),
     )
