@@ -36,6 +36,7 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     "entra_id/tenzir-directory-audits.ndjson": ("entra_signin", 4, {}),
     "o365_ual/invictus-o365_dataset.ndjson.gz": ("microsoft365_audit", 9_608, {}),
     "o365_ual/invictus-export-head.csv": ("microsoft365_audit", 4, {}),
+    "file_sharing/nextcloud/docs-admin_audit.ndjson": ("nextcloud_audit", 4, {}),
 }
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")
