@@ -10,7 +10,7 @@ from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.ids import derive
 from streams.sources.contract import Decoded, Source
 from streams.sources.shared.documents import BOM, Envelope, carried, decode_all, split_documents
-from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, derived_id, instant, row, told
+from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, derived_id, host, instant, row, told
 from streams.sources.windows.kinds import (
     BY_MASK,
     EXECUTE,
@@ -69,7 +69,7 @@ def _row(event: Told, document: bytes) -> EventRow:
         raise RejectedError(Code.MISSING_FIELD, event.time_at, "no time at all")
     data, kind = event.data, KINDS.get(event.event_id, _UNKNOWN)
     occurred_at = instant(event.time, event.time_at, utc=event.utc)
-    computer = _host(event.computer)
+    computer = host(event.computer)
     logon = told(data.LogonType)
     actor, actor_type = _actor(data, kind.who, computer)
     action, outcome, reason = _done(event, kind)
@@ -128,13 +128,6 @@ def _without_realm(name: str, domain: str) -> str:
     """Return the login of `login@REALM`, as 4769 writes it beside the realm; any other is a login as it was typed."""
     login, _, realm = name.rpartition("@")
     return login if login and realm == domain else name
-
-
-@lru_cache(maxsize=NAMES_MAX)
-def _host(name: str) -> str:
-    """Return a computer's name without its domain, in lower case: logs write both."""
-    name = name.strip().lstrip("\\").lower()
-    return name if address(name) else name.partition(".")[0]
 
 
 def _done(event: Told, kind: Kind) -> tuple[str, str, str]:
@@ -197,7 +190,7 @@ def _device(data: Data, logon: str, computer: str) -> str:
     if logon == _REMOTE_DESKTOP:
         return ""
     if station := told(data.WorkstationName) or told(data.Workstation) or told(data.ClientName):
-        return _host(station)
+        return host(station)
     return computer if logon in _AT_THE_MACHINE else ""
 
 

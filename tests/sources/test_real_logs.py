@@ -31,6 +31,17 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     # An event that names neither a user nor a client.
     "keycloak/rest-webhook-kafka-events.ndjson": ("keycloak", 5, {("no-actor", "/userId"): 1}),
     "keycloak/sekoia-keycloak-events.ndjson": ("keycloak", 6, {}),
+    "entra_id/sekoia-entraid-graphapi.ndjson": ("entra_signin", 79, {}),
+    "entra_id/tenzir-sign-ins.ndjson": ("entra_signin", 1, {}),
+    "entra_id/tenzir-directory-audits.ndjson": ("entra_signin", 4, {}),
+    "o365_ual/invictus-o365_dataset.ndjson.gz": ("microsoft365_audit", 9_608, {}),
+    "o365_ual/invictus-export-head.csv": ("microsoft365_audit", 4, {}),
+    "file_sharing/nextcloud/docs-admin_audit.ndjson": ("nextcloud_audit", 4, {}),
+    "gcp_audit/sekoia-gcp-audit.ndjson": ("gcp_audit", 27, {}),
+    "google_workspace/panther-oss-reports-samples.jsonl": ("google_workspace", 21, {}),
+    "azure_activity/sekoia-azure-activity.ndjson": ("azure_activity", 4, {}),
+    "azure_activity/sekoia-azure-key-vault.ndjson": ("azure_activity", 32, {}),
+    "okta/panther-oss-okta-samples.jsonl": ("okta", 100, {}),
 }
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from sentinel.core.event import Action
+from streams.sources.shared.verbs import BY_VERB
 
 NAMES_MAX: Final = 16_384
 
@@ -74,18 +75,6 @@ _BY_PATTERN: Final = tuple(
         (r"Put(?:Bucket|Object(?:Tagging|Retention|Legal|Lock))", UPDATE),
     )
 )
-_VERBS: Final = {
-    READ: "Get Describe Head Read View Download Check Test Verify Estimate Preview Retrieve Receive Validate Simulate",
-    SEARCH: "List Search Lookup Query Scan Filter Select Find",
-    CREATE: "Create Put Add Register Allocate Run Copy Upload Publish Restore Provision Post Complete Write Request",
-    UPDATE: "Update Modify Set Change Enable Disable Associate Disassociate Attach Detach Tag Untag Reset Rotate Move Replace "
-    "Configure Edit Promote Activate Deactivate Cancel Assign Unassign Accept Reject",
-    DELETE: "Delete Remove Terminate Deregister Release Purge Destroy",
-    EXECUTE: "Start Stop Reboot Resume Invoke Execute Send Encrypt Decrypt Generate Sign Re",
-    SHARE: "Share",
-    RIGHTS: "Authorize Grant Revoke",
-}
-_BY_VERB: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
 _verb: Final = re.compile(r"(?:Batch|Bulk|Transact)?([A-Z][a-z]+)").match
 
 
@@ -99,4 +88,4 @@ def action_of(name: str) -> str:
         if pattern.match(name):
             return action
     verb = _verb(name)
-    return _BY_VERB.get(verb[1], OTHER) if verb else OTHER
+    return BY_VERB.get(verb[1].lower(), OTHER) if verb else OTHER

@@ -192,6 +192,13 @@ def address(text: str) -> str:
     return normal_address(text)
 
 
+@lru_cache(maxsize=65_536)
+def host(name: str) -> str:
+    """Return a machine's name without its domain, in lower case: logs write both. An address stays whole."""
+    name = name.strip().lstrip("\\").lower()
+    return name if address(name) else name.partition(".")[0]
+
+
 def derived_id(document: bytes) -> str:
     """Return an id that depends on what a JSON document says, not on the order of its keys or its blanks."""
     content = msgspec.json.decode(document)
