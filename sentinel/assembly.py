@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from streams.running import Runnable
     from streams.share import AssessorParts
     from streams.topics import Topics
+    from streams.trial import Trial
 
 MODEL_NAME: Final = "session_trees"
 GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
@@ -69,8 +70,8 @@ def source(name: str, settings: Settings | None = None) -> Source:
         RefusedToStartError: there is none of that name, or it is a mapping that cannot be used.
     """
     files = mapping_files(settings)
-    if name in files:
-        return _mapped(files[name], settings)
+    if name in files or is_mapping_file(name):
+        return _mapped(files.get(name) or Path(name), settings)
     found = discover("streams.sources", "SOURCE", Source)
     if name not in found:
         there = ", ".join(sorted({*found, *files}))
@@ -91,6 +92,44 @@ def mapping_files(settings: Settings | None = None) -> dict[str, Path]:
     if twice:
         raise RefusedToStartError(f"mapping {twice[0]}: there is a format of this name")
     return found
+
+
+def is_mapping_file(name: str) -> bool:
+    """Tell whether what was given for a format's name is a file of a mapping."""
+    return name.endswith((".yaml", ".yml")) and Path(name).is_file()
+
+
+def try_source(settings: Settings, name: str, file: str, context: Path | None, records_max: int, *, show_values: bool) -> Trial:
+    """Try a format, or a mapping's file whatever its tests say, on a file.
+
+    Raises:
+        RefusedToStartError: the format, the file or the context is not there, or cannot be used.
+    """
+    from streams.trial import Trying, known_by
+
+    _must_be_there([] if file == "-" else [file], context)
+    source, origins = _with_origins(name, settings)
+    trying = Trying(source, origins, show_values=show_values)
+    trying.read(file, records_max)
+    known = None
+    if context is not None:
+        from streams.context.folder import files as context_files
+        from streams.context.folder import load as load_context
+
+        kinds = {path.name.partition(".")[0].partition("-")[0] for path in context_files(context)}
+        known = known_by(kinds, load_context(context))
+    return trying.conclude(detectors(settings.detectors), known)
+
+
+def _with_origins(name: str, settings: Settings) -> tuple[Source, dict[str, str] | None]:
+    from streams.mappings.loading import untested
+    from streams.mappings.origins import origins
+
+    files = mapping_files(settings)
+    if name not in files and not is_mapping_file(name):
+        return source(name, settings), None
+    mapping, found = untested(files.get(name) or Path(name), settings.timezone)
+    return found, origins(mapping)
 
 
 def _mapped(path: Path, settings: Settings | None) -> Source:
