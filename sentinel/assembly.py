@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
+    from streams.mappings.suggesting import Draft
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.replay import Progress, Summary
@@ -119,6 +120,23 @@ def try_source(settings: Settings, name: str, file: str, context: Path | None, r
         kinds = {path.name.partition(".")[0].partition("-")[0] for path in context_files(context)}
         known = known_by(kinds, load_context(context))
     return trying.conclude(detectors(settings.detectors), known)
+
+
+def suggest_mapping(file: str, name: str | None) -> Draft:
+    """Return the draft of a mapping for a file of an unknown format.
+
+    Raises:
+        RefusedToStartError: the file is not there, or has nothing to tell a format by.
+    """
+    from streams.files import opened
+    from streams.mappings.suggesting import suggest
+
+    _must_be_there([] if file == "-" else [file], None)
+    with opened(file) as stream:
+        draft = suggest(stream, name or Path(file).name.partition(".")[0])
+    if draft is None:
+        raise RefusedToStartError(f"{Path(file).name}: nothing in it")
+    return draft
 
 
 def _with_origins(name: str, settings: Settings) -> tuple[Source, dict[str, str] | None]:

@@ -173,3 +173,26 @@ def _print_reach(trial: Trial) -> None:
         show_rows(("detector", "enabled by", "context it lacks"), silent, "detectors that can find nothing")
     reasons = [(one.name, ", ".join(one.missing) or "nothing", ", ".join(one.context) or "none") for one in trial.reasons]
     show_rows(("ordinary reason", "events lack", "context it needs"), reasons, "ordinary reasons")
+
+
+@app.command()
+def suggest(
+    file: Annotated[str, typer.Argument(help="A file of an unknown format, plain, .gz or .zst; - is standard input.")],
+    name: Annotated[str | None, typer.Option(help="The mapping's name; none: after the file's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write NAME.yaml into; none: print it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draft a mapping from a sample. It quotes names of columns, and the codes that it takes for actions and outcomes."""
+    from sentinel import assembly
+
+    draft = assembly.suggest_mapping(file, name)
+    if as_json:
+        show({"mapping": draft.text, "decide": draft.decide}, as_json)
+    elif out is None:
+        print(draft.text, end="")  # noqa: T201  rich would read it as markup
+    else:
+        path = out / f"{draft.name}.yaml"
+        if path.exists():
+            raise RefusedToStartError(f"{path} is there already")
+        path.write_text(draft.text, encoding="utf-8")
+        output.print(f"{path}: {len(draft.decide)} things to decide, marked in it", highlight=False)
