@@ -15,7 +15,7 @@ from streams.mappings.sniffing import Shape, sniff
 Remarks = list[str]
 
 _NAME: Final = re.compile(r"[^a-z0-9]+")
-_PLAIN: Final = re.compile(r"[A-Za-z_@][A-Za-z0-9_.@-]*")
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]*")
 _ENUMERATED: Final = {"action": ACTIONS, "outcome": OUTCOMES}
 
 

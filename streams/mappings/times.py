@@ -184,7 +184,7 @@ def _civil(day: int, hour: int, minute: int, local: Local, name: str) -> int:
     if day < 0 or hour > 23 or minute > 59:
         return Wrong.RANGE
     instant = local.instant(day, hour, minute * 60 * SECOND_US, name)
-    return _ranged(instant) if instant >= 0 else instant
+    return instant if min(Wrong) <= instant < 0 else _ranged(instant)
 
 
 def _fraction(digits: str) -> int:
