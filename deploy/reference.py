@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final, get_args
 
 import numpy as np
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from sentinel.assembly import detectors
@@ -23,6 +23,7 @@ from sentinel.core.explain import EXPLANATIONS, Explanation
 from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
 from sentinel.settings import Settings
+from streams.mappings import document
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 MADE: Final = "<!-- made by `make docs` from the code: change the code, not this page -->"
@@ -65,6 +66,28 @@ REASONS_INTRO: Final = """\
 The declared reasons for opening a record, tried in this order; the first that holds is kept as `explained_by`. Each holds from so
 many days before what it refers to, to so many days after. Without any stay, visit or link on file there is no opinion at all.
 """
+MAPPING_KEYS_INTRO: Final = """\
+# Keys of a mapping
+
+What the YAML file of a mapping may say; how to write one is in [mappings.md](mappings.md). A key that is not here is refused.
+Every scalar is a text, whatever YAML would make of it: `no`, `010` and `2026-03-02` are what is written. Anchors and tags are
+not taken.
+"""
+MAPPING_PARTS: Final[dict[str, type[BaseModel]]] = {
+    "The file": document.Mapping,
+    "csv": document.Csv,
+    "lines": document.Lines,
+    "lines.kinds": document.Line,
+    "key-value": document.KeyValue,
+    "split": document.Split,
+    "parts": document.Part,
+    "skip": document.Condition,
+    "fields": document.Fields,
+    "A field": document.Rule,
+    "A field's match": document.Like,
+    "The time": document.TimeRule,
+    "tests": document.Sample,
+}
 SETTINGS_INTRO: Final = """\
 # Settings
 
@@ -245,9 +268,33 @@ def _page(intro: str, *parts: str) -> str:
     return "\n\n".join([title, MADE, rest.strip(), *(part.strip() for part in parts)]) + "\n"
 
 
+def mapping_keys_page() -> str:
+    """Return every key that a mapping's file may have, part by part."""
+    return _page(MAPPING_KEYS_INTRO, *(f"## {title}\n\n{_keys_table(model)}" for title, model in MAPPING_PARTS.items()))
+
+
+def _keys_table(model: type[BaseModel]) -> str:
+    rows = [
+        (f"`{field.alias or name}`", _key_default(field), field.description or "") for name, field in model.model_fields.items()
+    ]
+    return table(("key", "when left out", "what it says"), rows)
+
+
+def _key_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and value:
+        return _codes(value)
+    return "" if value in (None, [], {}, "") or isinstance(value, BaseModel) else f"`{value}`"
+
+
 PAGES: Final[dict[str, Page]] = {
     "detectors.md": detectors_page,
     "facts.md": facts_page,
+    "mapping_keys.md": mapping_keys_page,
     "settings.md": settings_page,
 }
 

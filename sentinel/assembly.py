@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
+    from streams.mappings.suggesting import Draft
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.redriving import RejectedTopic
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from streams.running import Runnable
     from streams.share import AssessorParts
     from streams.topics import Topics
+    from streams.trial import Trial
 
 MODEL_NAME: Final = "session_trees"
 GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
@@ -70,8 +72,8 @@ def source(name: str, settings: Settings | None = None) -> Source:
         RefusedToStartError: there is none of that name, or it is a mapping that cannot be used.
     """
     files = mapping_files(settings)
-    if name in files:
-        return _mapped(files[name], settings)
+    if name in files or is_mapping_file(name):
+        return _mapped(files.get(name) or Path(name), settings)
     found = discover("streams.sources", "SOURCE", Source)
     if name not in found:
         there = ", ".join(sorted({*found, *files}))
@@ -92,6 +94,61 @@ def mapping_files(settings: Settings | None = None) -> dict[str, Path]:
     if twice:
         raise RefusedToStartError(f"mapping {twice[0]}: there is a format of this name")
     return found
+
+
+def is_mapping_file(name: str) -> bool:
+    """Tell whether what was given for a format's name is a file of a mapping."""
+    return name.endswith((".yaml", ".yml")) and Path(name).is_file()
+
+
+def try_source(settings: Settings, name: str, file: str, context: Path | None, records_max: int, *, show_values: bool) -> Trial:
+    """Try a format, or a mapping's file whatever its tests say, on a file.
+
+    Raises:
+        RefusedToStartError: the format, the file or the context is not there, or cannot be used.
+    """
+    from streams.trial import Trying, known_by
+
+    _must_be_there([] if file == "-" else [file], context)
+    source, origins = _with_origins(name, settings)
+    trying = Trying(source, origins, show_values=show_values)
+    trying.read(file, records_max)
+    known = None
+    if context is not None:
+        from streams.context.folder import files as context_files
+        from streams.context.folder import load as load_context
+
+        kinds = {path.name.partition(".")[0].partition("-")[0] for path in context_files(context)}
+        known = known_by(kinds, load_context(context))
+    return trying.conclude(detectors(settings.detectors), known)
+
+
+def suggest_mapping(file: str, name: str | None) -> Draft:
+    """Return the draft of a mapping for a file of an unknown format.
+
+    Raises:
+        RefusedToStartError: the file is not there, or has nothing to tell a format by.
+    """
+    from streams.files import opened
+    from streams.mappings.suggesting import suggest
+
+    _must_be_there([] if file == "-" else [file], None)
+    with opened(file) as stream:
+        draft = suggest(stream, name or Path(file).name.partition(".")[0])
+    if draft is None:
+        raise RefusedToStartError(f"{Path(file).name}: nothing in it")
+    return draft
+
+
+def _with_origins(name: str, settings: Settings) -> tuple[Source, dict[str, str] | None]:
+    from streams.mappings.loading import untested
+    from streams.mappings.origins import origins
+
+    files = mapping_files(settings)
+    if name not in files and not is_mapping_file(name):
+        return source(name, settings), None
+    mapping, found = untested(files.get(name) or Path(name), settings.timezone)
+    return found, origins(mapping)
 
 
 def _mapped(path: Path, settings: Settings | None) -> Source:

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from sentinel.commands import offline, rejected, report, service, topics, worker
+from sentinel.commands import offline, rejected, report, service, sources, topics, worker
 from sentinel.commands.terminal import errors
 from sentinel.core.errors import RefusedToStartError, SentinelError
 
@@ -22,11 +22,11 @@ for command in (
     offline.backfill,
     offline.simulate,
     offline.evaluate,
-    offline.sources,
 ):
     app.command()(command)
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(report.app, name="report")
+app.add_typer(sources.app, name="sources")
 app.add_typer(topics.app, name="topics")
 
 

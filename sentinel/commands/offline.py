@@ -1,4 +1,4 @@
-"""Commands on files: replay, backfill, simulate, evaluate, sources."""
+"""Commands on files: replay, backfill, simulate, evaluate."""
 
 from __future__ import annotations
 
@@ -111,10 +111,3 @@ def evaluate(
     show_rows(("kind", "found", "recall", "95 % interval", "time to detect"), evaluation.rows())
     for name, figure in evaluation.figures():
         output.print(f"{name}: {figure}", highlight=False)
-
-
-def sources(as_json: AsJson = False) -> None:
-    """List the formats that can be read."""
-    from sentinel import assembly
-
-    show({name: source.title for name, source in sorted(assembly.sources().items())}, as_json)

@@ -63,15 +63,17 @@ class Places:
         lists = [one.list for one in mapping.split if one.separator]
         return list(dict.fromkeys((*lists, *(one.source for one in mapping.parts), *selectors_of(mapping.skip), *rules)))
 
-    def _selector(self, text: str) -> Selector:
+    def _selector(self, text: str, aliases: Sequence[str] | None = None) -> Selector:
+        known = self._aliases if aliases is None else aliases
         try:
-            return selector(text, self._aliases, flat=self._flat, flat_aliases=self._flat_parts)
+            return selector(text, known, flat=self._flat, flat_aliases=self._flat_parts)
         except ValueError as error:
             raise UnknownPlaceError(text, str(error)) from None
 
     def list_of(self, one: Split) -> Selector:
-        """Return the selector of a list."""
-        return self._selector(one.list)
+        """Return the selector of a list, which may be in an item of those before it."""
+        before = self._mapping.split[: self._mapping.split.index(one)]
+        return self._selector(one.list, [other.alias for other in before])
 
     def _check(self, one: Selector) -> None:
         known = self._known(one.root)
@@ -105,7 +107,7 @@ class Places:
         split = next((split for split in self._mapping.split if split.alias == one.root), None)
         if split is None or (lists and split is lists[-1]):
             return Where(one.pointer, inner=split is not None)
-        return Where(self._selector(split.list).pointer + one.pointer)
+        return Where(self.list_of(split).pointer + one.pointer)
 
     def inputs(self, root: str) -> list[Input]:
         """Return the inputs of the record (empty), a list's item or a part."""

@@ -131,6 +131,12 @@ class Split(Strict):
     separator: str = Field("", max_length=4, description="what stands between the values of a text")
     optional: bool = Field(default=False, description="whether a record without the list is one event, rather than refused")
 
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.separator and self.list == self.alias:
+            raise ValueError("an item is called otherwise than the text it is part of")
+        return self
+
 
 class Part(Strict):
     """A value that is written in a format of its own. Its fields are selected as `alias.name`."""
@@ -150,6 +156,8 @@ class Part(Strict):
             raise ValueError("pattern goes with format: pattern")
         if (self.format == "csv") != (self.columns is not None):
             raise ValueError("columns go with format: csv")
+        if self.source == self.alias:
+            raise ValueError("a part is called otherwise than what it is read from")
         return self
 
 

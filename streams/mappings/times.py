@@ -18,7 +18,7 @@ Reader = Callable[[str], int]
 TIME_LENGTH_MAX: Final = 80
 MINUTES_MAX: Final = 8_192
 SECOND_US: Final = 1_000_000
-EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
+EPOCHS: Final = {"epoch": -1, "epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0}
 NAMED: Final = ("iso", *EPOCHS)
 _DAY_1970: Final = date(1970, 1, 1).toordinal()
 
@@ -184,7 +184,7 @@ def _civil(day: int, hour: int, minute: int, local: Local, name: str) -> int:
     if day < 0 or hour > 23 or minute > 59:
         return Wrong.RANGE
     instant = local.instant(day, hour, minute * 60 * SECOND_US, name)
-    return _ranged(instant) if instant >= 0 else instant
+    return instant if min(Wrong) <= instant < 0 else _ranged(instant)
 
 
 def _fraction(digits: str) -> int:
@@ -205,6 +205,8 @@ def _since_epoch(text: str, unit: str) -> int:
     whole, fraction, exponent = match.groups("")
     digits = int(exponent or 0)
     whole, fraction = whole + fraction[:digits].ljust(digits, "0"), fraction[digits:]
+    if unit == "epoch":  # of our times, seconds have 9 or 10 digits, milliseconds 12 or 13, and so on
+        unit = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns")[min(max(len(whole) - 9, 0) // 3, 3)]
     if unit == "epoch_ns":
         return _ranged((int(whole) + 500) // 1_000)
     scale = EPOCHS[unit]

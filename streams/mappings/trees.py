@@ -13,7 +13,7 @@ from lxml import etree
 
 from sentinel.core.errors import RejectedError, Rejection
 from sentinel.core.errors import RejectionCode as Code
-from streams.files import DOCUMENT_BYTES_MAX, blocks
+from streams.files import DOCUMENT_BYTES_MAX
 from streams.mappings.encodings import BOM_8, Encoding
 from streams.mappings.selectors import Selector, node_of
 from streams.mappings.table import EVENTS_MAX, Blocks, Input, Table
@@ -120,10 +120,14 @@ def _items(event: _Event, one: List) -> Iterator[_Event]:
 
 
 def json_documents(encoding: Encoding) -> Documents:
-    """Return what reads a record of JSON: one document, an array of them, or several one after the other."""
+    """Return what reads a record of JSON: one document, an array of them, or several one after the other.
+
+    A comma after a document is passed over, as logs that are an array's inside have it.
+    """
 
     def read(record: bytes) -> list[Any]:
         data = record if encoding.name == "utf-8" else encoding.text(record).encode("utf-8", "replace")
+        data = data.rstrip().removesuffix(b",")
         try:
             document = _decode(data)
         except RecursionError:
@@ -152,15 +156,29 @@ def _several(data: bytes) -> list[Any]:
 
 
 def json_cut(encoding: Encoding) -> Callable[[IO[bytes]], Blocks]:
-    """Return what cuts a file of JSON: a document a line, or one document."""
+    """Return what cuts a file of JSON: a document a line when the first line is a whole one, else one document."""
+    read = json_documents(encoding)
 
     def cut(stream: IO[bytes]) -> Blocks:
-        found = blocks(stream) if encoding.name == "utf-8" else encoding.lines(stream)
-        for first, lines in found:
-            told = [(number, line) for number, line in enumerate(lines, first) if line.strip(b" \t\r\n\0")]
+        for first, lines in encoding.lines(stream):
+            if first == 1 and not _is_read(read, next((line for line in lines if line.strip(_BLANK)), b"")):
+                rest = [line for _, more in encoding.lines(stream) for line in more]
+                yield [1], [encoding.encode("\n").join((*lines, *rest))]
+                return
+            told = [(number, line) for number, line in enumerate(lines, first) if line.strip(_BLANK)]
             yield [number for number, _ in told], [line for _, line in told]
 
     return cut
+
+
+_BLANK: Final = b" \t\r\n\0"
+
+
+def _is_read(read: Documents, line: bytes) -> bool:
+    try:
+        return bool(read(line))
+    except RejectedError:
+        return False
 
 
 # -- XML

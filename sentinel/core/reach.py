@@ -1,0 +1,241 @@
+"""What events can show at all: which detectors stay silent for what a source does not tell, and what would wake them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
+from sentinel.core.detector import Column, Detector, Facts
+from sentinel.core.event import Action, ActorType, Destination, EventRow
+from sentinel.core.explain import EXPLANATIONS, ExplanationCode
+from sentinel.core.facts.declare import INDEX, OPENING, RATES
+from sentinel.core.work import EMERGENCY
+
+IMAGINED: Final = 65_536  # events that are tried
+SEED: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What some events tell: fields with any value, and which of our own values occur.
+
+    `opens`: any event opens a patient's record. `emergency`: any is break-glass, by action or purpose.
+    """
+
+    fields: frozenset[str]
+    actions: frozenset[str]
+    actor_types: frozenset[str]
+    destinations: frozenset[str]
+    opens: bool
+    emergency: bool
+
+
+def told_by(rows: Iterable[EventRow]) -> Told:
+    """Return what events tell."""
+    fields: set[str] = set()
+    kinds: set[tuple[str, str, str, bool, bool]] = set()
+    for row in rows:
+        fields.update(name for name, value in zip(EventRow._fields, row, strict=True) if value != "")
+        kinds.add((row.action, row.actor_type, row.destination, bool(row.patient_id), row.purpose in EMERGENCY))
+    return Told(
+        fields=frozenset(fields),
+        actions=frozenset(one[0] for one in kinds),
+        actor_types=frozenset(one[1] for one in kinds),
+        destinations=frozenset(one[2] for one in kinds),
+        opens=any(patient and action in OPENING for action, _, _, patient, _ in kinds),
+        emergency=any(action == Action.BREAK_GLASS or urgent for action, _, _, _, urgent in kinds),
+    )
+
+
+EVERYTHING: Final = Told(
+    fields=frozenset(EventRow._fields),
+    actions=frozenset(ACTIONS),
+    actor_types=frozenset(ACTOR_TYPES),
+    destinations=frozenset(DESTINATIONS),
+    opens=True,
+    emergency=True,
+)
+
+_NAN: Final = float("nan")
+_EXPORTS: Final = frozenset({Action.EXPORT, Action.PRINT, Action.SHARE})
+_WRITES: Final = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+_OUTWARD: Final = frozenset({Destination.LINK, Destination.REMOVABLE})
+_OF_PATIENTS: Final = (
+    *("explained", "unexplained_share", "own_record", "coworker", "same_household", "same_street", "same_name"),
+    *("vip", "restricted", "deceased_days", "care_gap_days", "burst_actors", "contact_days", "act_days"),
+)
+
+_DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
+    (
+        lambda told: not told.opens,
+        dict.fromkeys(_OF_PATIENTS, _NAN)
+        | dict.fromkeys(("patients_24h", "unexplained_24h", "opens_24h", "sequential_run", "rhythm_run"), 0.0),
+    ),
+    (lambda told: "device" not in told.fields, {"device_new": _NAN, "switches_24h": 0.0}),
+    (lambda told: "application" not in told.fields, {"application_new": _NAN}),
+    (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN}),
+    (lambda told: "resource_sensitivity" not in told.fields, {"sensitive": 0.0}),
+    (lambda told: Action.SEARCH not in told.actions, {"searches_24h": 0.0}),
+    (lambda told: Action.DELETE not in told.actions, {"deleted_24h": 0.0}),
+    (lambda told: not _EXPORTS & told.actions, {"exported_24h": 0.0, "disclosed_24h": 0.0, "disclosed_exceed": _NAN}),
+    (lambda told: not _OUTWARD & told.destinations, {"disclosed_24h": 0.0, "disclosed_exceed": _NAN}),
+    (lambda told: not told.emergency, {"emergencies_24h": 0.0}),
+    (lambda told: Action.LOGIN not in told.actions, {"failures_before": _NAN}),
+    (lambda told: Action.LOGIN_FAILED not in told.actions, {"failures_before": 0.0}),
+    (lambda told: Action.PERMISSION_CHANGE not in told.actions, {"privilege_hours": _NAN}),
+    (lambda told: not _WRITES & told.actions, {"act_days": _NAN}),
+)
+"""Of events that lack something, what facts made of it stay at (`facts/kernel.py`)."""
+
+_VALUES: Final = np.array(
+    (_NAN, 0, 0, 0.005, 0.5, 1, 1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 25, 31, 60, 200, 1_000), np.float32
+)  # what is imagined of a fact
+
+
+class _Imagined(Facts):
+    """Facts of imagined events of which only what is told can be seen: columns are drawn when a predicate asks for them."""
+
+    __slots__ = ("_dead",)
+
+    def __init__(self, told: Told) -> None:
+        draw = np.random.default_rng(SEED)
+        super().__init__(
+            values=np.empty((0, 0), np.float32),
+            action=_among(ACTIONS, told.actions, draw),
+            actor_type=_among(ACTOR_TYPES, told.actor_types, draw),
+            destination=_among(DESTINATIONS, told.destinations, draw),
+            emergency=draw.random(IMAGINED) < 0.5 if told.emergency else np.zeros(IMAGINED, np.bool_),
+            has_reason=draw.random(IMAGINED) < 0.5,
+            has_patient=draw.random(IMAGINED) < 0.8 if told.opens else np.zeros(IMAGINED, np.bool_),
+            rates=dict.fromkeys(RATES, 0.01),
+        )
+        dead: dict[str, float] = {}
+        for lacks, facts in _DEAD:
+            dead |= facts if lacks(told) else {}
+        object.__setattr__(self, "_dead", dead)
+
+    def __getitem__(self, name: str) -> Column:
+        if name in self._dead:  # type: ignore[attr-defined]
+            return np.full(IMAGINED, self._dead[name], np.float32)  # type: ignore[attr-defined]
+        drawn: Column = np.random.default_rng((SEED, INDEX[name])).choice(_VALUES, IMAGINED)
+        return drawn
+
+
+def _among(values: Sequence[str], told: frozenset[str], draw: np.random.Generator) -> Column:
+    codes = [code for code, value in enumerate(values) if value in told] or [0]
+    return draw.choice(np.array(codes, np.int8), IMAGINED)
+
+
+def can_find(detector: Detector, told: Told) -> bool:
+    """Tell whether events that tell no more can make a detector find something, with all context there is."""
+    with np.errstate(all="ignore"):
+        return bool(detector.match(_Imagined(told)).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something that a source could tell beside what it does."""
+
+    words: str
+    add: Callable[[Told], Told]
+
+
+def _field(name: str) -> Wish:
+    return Wish(f"field {name}", lambda told: replace(told, fields=told.fields | {name}))
+
+
+def _action(action: Action) -> Wish:
+    is_emergency = action is Action.BREAK_GLASS
+    return Wish(
+        f"action {action}",
+        lambda told: replace(told, actions=told.actions | {action}, emergency=told.emergency or is_emergency),
+    )
+
+
+WISHES: Final = (
+    _action(Action.PRINT),
+    _action(Action.SHARE),
+    _action(Action.UPDATE),
+    _action(Action.CREATE),
+    *(_field(name) for name in ("application", "device", "site", "resource_sensitivity")),
+    Wish("destination removable", lambda told: replace(told, destinations=told.destinations | {Destination.REMOVABLE})),
+    Wish("destination link", lambda told: replace(told, destinations=told.destinations | {Destination.LINK})),
+    Wish("actor_type service", lambda told: replace(told, actor_types=told.actor_types | {ActorType.SERVICE})),
+    Wish("actor_type human", lambda told: replace(told, actor_types=told.actor_types | {ActorType.HUMAN})),
+    *(
+        _action(one)
+        for one in (
+            Action.SEARCH,
+            Action.LOGIN,
+            Action.LOGIN_FAILED,
+            Action.PERMISSION_CHANGE,
+            Action.BREAK_GLASS,
+            Action.DELETE,
+            Action.EXPORT,
+        )
+    ),
+    Wish("field patient_id", lambda told: replace(told, fields=told.fields | {"patient_id"}, opens=True)),
+)
+"""What can be wished for; of several that do, the last stays (`missing_for`)."""
+
+
+def missing_for(detector: Detector, told: Told) -> list[str]:
+    """Return what is missing for a detector to find anything, in words: as little as does; empty when nothing is."""
+    if can_find(detector, told):
+        return []
+    wanted = list(WISHES)
+    for wish in WISHES:
+        without = [one for one in wanted if one is not wish]
+        if can_find(detector, _granted(told, without)):
+            wanted = without
+    return [wish.words for wish in wanted]
+
+
+def _granted(told: Told, wishes: Iterable[Wish]) -> Told:
+    for wish in wishes:
+        told = wish.add(told)
+    return told
+
+
+_REASON_CONTEXT: Final = {
+    ExplanationCode.STAY_IN_UNIT: ("Encounter", "PractitionerRole"),
+    ExplanationCode.PLANNED_IN_UNIT: ("Appointment", "PractitionerRole"),
+    ExplanationCode.APPOINTMENT: ("Appointment",),
+    ExplanationCode.ENCOUNTER: ("Encounter",),
+    ExplanationCode.CARE_TEAM: ("CareTeam",),
+    ExplanationCode.GENERAL_PRACTITIONER: ("Patient",),
+    ExplanationCode.ORDER: ("ServiceRequest",),
+    ExplanationCode.RESULT: ("ServiceRequest",),
+    ExplanationCode.OWN_ACT: ("Encounter",),
+    ExplanationCode.TRANSVERSAL_ROLE: ("Encounter", "PractitionerRole"),
+    ExplanationCode.CODING_BILLING: ("Encounter", "PractitionerRole"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """An ordinary reason: what events lack for it, and the context without which it never holds."""
+
+    name: str
+    missing: tuple[str, ...]
+    context: tuple[str, ...]
+
+
+def reasons(told: Told) -> list[Reason]:
+    """Return every declared reason with what events that tell no more lack for it."""
+    return [Reason(one.name, tuple(_missing(one.code, told)), _REASON_CONTEXT.get(one.code, ())) for one in EXPLANATIONS]
+
+
+def _missing(code: ExplanationCode, told: Told) -> list[str]:
+    missing = [] if told.opens else ["field patient_id"]
+    if code is ExplanationCode.PATIENT_REQUEST and ActorType.PATIENT not in told.actor_types:
+        missing.append("actor_type patient")
+    if code is ExplanationCode.INTERFACE and ActorType.SERVICE not in told.actor_types:
+        missing.append("actor_type service")
+    if code is ExplanationCode.OWN_ACT and not _WRITES & told.actions:
+        missing.append("action create or update")
+    return missing
