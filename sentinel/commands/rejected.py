@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sentinel.commands.terminal import AsJson, show, show_rows
-from sentinel.core.alert import rfc3339
 from sentinel.core.errors import RefusedToStartError
-from sentinel.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What could not be read: list it, show it, drive it again after a fix.")
 Data = Annotated[Path | None, typer.Option(help="The service's folder.")]
@@ -21,6 +20,8 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the mo
 def list_(data: Data = None, source: str = "", limit: Limit = 100, as_json: AsJson = False) -> None:
     """List what waits, the newest first: where from, when, and why it was refused. Never what it says."""
     from sentinel import assembly
+    from sentinel.core.alert import rfc3339
+    from sentinel.settings import Settings
 
     with assembly.dead_letters(Settings.read(data=data)) as dead:
         letters = dead.list(source=source, limit=limit)
@@ -39,9 +40,8 @@ def show_one(
     id: str, data: Data = None, raw: Annotated[bool, typer.Option(help="Print the record's bytes as well.")] = False
 ) -> None:
     """Show one: why it was refused and, when asked for, its bytes as they came (they may hold personal data)."""
-    import sys
-
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     with assembly.dead_letters(Settings.read(data=data)) as dead:
         found = dead.show(id)
@@ -66,6 +66,7 @@ def redrive(
 ) -> None:
     """Read them again and take in what can be read now. Safe while the service runs."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     done = assembly.redrive(Settings.read(data=data), id or [], source, limit)
     show({"moved": done.moved, "refused": done.refused}, as_json)

@@ -14,8 +14,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from pydantic import SecretStr
 
 from sentinel.core.errors import RefusedToStartError
+from sentinel.lean import without
 from sentinel.store.errors import code_of
-from sentinel.store.lean import without_pandas
 
 SCHEMES: Final = ("chdb", "clickhouse", "clickhouses")
 WRITER_SETTINGS: Final[dict[str, Any]] = {
@@ -92,7 +92,7 @@ def insert(client: Client, table: str, rows: pa.Table, query_id: str) -> None:
     columns = ", ".join(rows.column_names)
     if is_embedded(client):
         rows_of_sentinel = rows  # noqa: F841  the engine finds the variable by its name
-        with without_pandas():
+        with without("pandas"):
             client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows_of_sentinel)")  # noqa: S608  our names
         return
     body = pa.BufferOutputStream()
