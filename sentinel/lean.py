@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import Final
 
 _ENVIRONMENT: Final = {
@@ -31,7 +30,7 @@ def look_for_garbage_rarely() -> None:
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
-class _Without(MetaPathFinder):
+class _Without:
     """Says that some packages are not there."""
 
     def __init__(self, packages: tuple[str, ...]) -> None:
