@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import pkgutil
 import secrets
@@ -19,6 +18,7 @@ import streams.sources
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.plugins import discover, enabled
+from sentinel.lean import look_for_garbage_rarely, without
 from streams.sources.contract import Source
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from streams.trial import Trial
 
 MODEL_NAME: Final = "session_trees"
-GARBAGE_THRESHOLDS: Final = (200_000, 50, 1_000)  # rows come and go by the thousand and hold no cycles to look for
 
 
 def sources(settings: Settings | None = None) -> dict[str, Source]:
@@ -200,7 +199,6 @@ def replay(
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
         if keeper is not None:
             keeper.merge_late()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
         job = Replay(pipeline(settings), source(format_name, settings), rejected, keeper, on_progress)
         return run_replay(job, context, files, out)
 
@@ -237,7 +235,6 @@ def backfill(
         tell = _alert_teller(settings)
         keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
         refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
         read = source(format_name, settings)
         job = Replay(pipeline(settings), read, refused, keeper, on_progress, manners.rows, received_at=now)
         since, until = period
@@ -287,9 +284,7 @@ class Store:
     """The store as its owner has it: a writer, and questions for each thread that answers."""
 
     def __init__(self, settings: Settings, lane: str = "") -> None:
-        from sentinel.store.lean import without_pandas
-
-        with without_pandas():
+        with without("pandas"):
             from sentinel.store.client import connect
             from sentinel.store.migrate import migrate
             from sentinel.store.writer import Writer
@@ -366,7 +361,7 @@ def prepare() -> None:
         )
         for n, at in enumerate((moment, moment + 7_200_000_000, moment + 90_000_000_000))
     ]
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    look_for_garbage_rarely()
     model = online_model()
     model.prepare()
     Pipeline("warm-up", detectors(), model).process(batch_of("warm-up", rows, Provenance("none")))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.markup import escape
 
 from sentinel.commands import offline, rejected, report, service, sources, topics, worker
-from sentinel.commands.terminal import errors
+from sentinel.commands.terminal import tell
 from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.lean import look_for_garbage_rarely
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Who saw which health record, and why."
@@ -32,11 +32,12 @@ app.add_typer(topics.app, name="topics")
 
 def main() -> None:
     """Run the command line; errors made on purpose become one line and an exit code."""
+    look_for_garbage_rarely()
     try:
         app()
     except RefusedToStartError as error:
-        errors.print(f"[red]refused:[/] {escape(str(error))}", highlight=False)
+        tell("[red]refused:[/]", error)
         sys.exit(2)
     except SentinelError as error:
-        errors.print(f"[red]failed:[/] {escape(str(error))}", highlight=False)
+        tell("[red]failed:[/]", error)
         sys.exit(1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from sentinel.core.errors import RefusedToStartError
 
@@ -17,10 +17,10 @@ PREFIX: Final = "SENTINEL_"
 TEST_SWITCHES: Final = frozenset({"SENTINEL_REAL", "SENTINEL_SOAK", "SENTINEL_KILLS"})  # of the tests, not of the service
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set. Unknown names are refused; secrets are never shown."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     data: Path = Field(Path("var/sentinel"), description="folder of the intake log, checkpoints and the embedded store")
     host: str = Field("127.0.0.1", description="address to listen on; another than this machine's own needs both keys below")
@@ -73,6 +73,14 @@ class Settings(BaseSettings):
     )
     kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
+    @field_validator("hosts", "detectors", mode="before")
+    @classmethod
+    def _told_as_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("not a JSON list") from None
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -89,17 +97,18 @@ class Settings(BaseSettings):
         Raises:
             RefusedToStartError: one of them cannot be used; the message names it, never its value.
         """
-        _refuse_unknown(os.environ, cls)
+        told = _told(os.environ, cls.model_fields)
         try:
-            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+            return cls.model_validate(told | {name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             raise RefusedToStartError(f"settings: {wrong}") from None
 
 
-def _refuse_unknown(environment: Mapping[str, str], settings: type[Settings]) -> None:
-    """A mistyped SENTINEL_INTAKE_KEY must not leave the service without its key."""
-    known = {f"{PREFIX}{name.upper()}" for name in settings.model_fields} | TEST_SWITCHES
-    unknown = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+def _told(environment: Mapping[str, str], known: Container[str]) -> dict[str, object]:
+    """Return what the environment sets. A mistyped SENTINEL_INTAKE_KEY must not leave the service without its key."""
+    told = {name: name.upper().removeprefix(PREFIX).lower() for name in environment if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name, field in told.items() if field not in known and name.upper() not in TEST_SWITCHES)
     if unknown:
         raise RefusedToStartError(f"settings: there is no {', '.join(unknown)}")
+    return {field: environment[name] for name, field in told.items() if field in known}

@@ -95,7 +95,7 @@ class Replay:
         """Load a folder of context; what cannot be read of it is reported and left out."""
         records = load(folder)
         while some := list(islice(records, CONTEXT_RECORDS)):
-            self.pipeline.know(record for record in some if not isinstance(record, FileRejection))
+            self.pipeline.know([record for record in some if not isinstance(record, FileRejection)])
             for record in some:
                 if isinstance(record, FileRejection):
                     self._report("context", record)

@@ -9,10 +9,8 @@ from typing import Annotated
 
 import typer
 
-from sentinel.commands.terminal import AsJson, errors, items, octets, output, show, show_rows
+from sentinel.commands.terminal import AsJson, items, octets, put, show, show_rows, tell
 from sentinel.core.errors import RefusedToStartError, SentinelError
-from sentinel.core.event import microseconds, moment
-from sentinel.settings import Settings
 
 
 def replay(
@@ -27,6 +25,7 @@ def replay(
 ) -> None:
     """Assess files of events offline, as fast as it can."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
@@ -52,10 +51,11 @@ def backfill(
 ) -> None:
     """Take history in while the service is live: out of its way, each event once, alerts marked as late."""
     from sentinel import assembly
+    from sentinel.settings import Settings
     from streams.backfill import NICE, Manners
 
     def pause(refusal: SentinelError, seconds: float) -> None:
-        errors.print(f"{refusal}; again in {seconds:g} s", highlight=False)
+        tell(f"{refusal}; again in {seconds:g} s")
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
@@ -73,6 +73,8 @@ def _octets_of(files: list[str]) -> int | None:
 
 
 def _time(text: str | None, option: str) -> int | None:
+    from sentinel.core.event import microseconds, moment
+
     try:
         return None if text is None else microseconds(moment(text))
     except ValueError:
@@ -110,4 +112,4 @@ def evaluate(
         return
     show_rows(("kind", "found", "recall", "95 % interval", "time to detect"), evaluation.rows())
     for name, figure in evaluation.figures():
-        output.print(f"{name}: {figure}", highlight=False)
+        put(f"{name}: {figure}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sentinel.commands.terminal import AsJson, show, show_rows
-from sentinel.core.alert import rfc3339
 from sentinel.core.errors import RefusedToStartError
-from sentinel.settings import Settings
 
 if TYPE_CHECKING:
     from streams.dead_letters import DeadLetters
@@ -27,6 +26,8 @@ Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the mo
 @app.command("list")
 def list_(data: Data = None, kafka: Kafka = False, source: str = "", limit: Limit = 100, as_json: AsJson = False) -> None:
     """List what waits, the newest first: where from, when, and why it was refused. Never what it says."""
+    from sentinel.core.alert import rfc3339
+
     with _letters(data, kafka) as dead:
         letters = dead.list(source=source, limit=limit)
     rows = [
@@ -47,8 +48,6 @@ def show_one(
     raw: Annotated[bool, typer.Option(help="Print the record's bytes as well.")] = False,
 ) -> None:
     """Show one: why it was refused and, when asked for, its bytes as they came (they may hold personal data)."""
-    import sys
-
     with _letters(data, kafka) as dead:
         found = dead.show(id)
     if found is None:
@@ -73,6 +72,7 @@ def redrive(
 ) -> None:
     """Read them again and take in what can be read now. Safe while the service runs."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     settings = Settings.read(data=data)
     if kafka:
@@ -85,6 +85,7 @@ def redrive(
 @contextmanager
 def _letters(data: Path | None, is_kafka: bool) -> Iterator[DeadLetters | RejectedTopic]:
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     settings = Settings.read(data=data)
     if is_kafka:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
 from sentinel.commands.terminal import AsJson, show, show_rows
 from sentinel.core.errors import RefusedToStartError, SentinelError
-from sentinel.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Answers for an investigation, from the running service.")
 Url = Annotated[str | None, typer.Option(help="Where the service listens; none: as the settings say.")]
@@ -63,6 +61,10 @@ def _accesses(answer: dict[str, Any], as_json: bool) -> None:
 
 
 def _ask(url: str | None, path: str, **asked: int) -> Any:
+    import httpx
+
+    from sentinel.settings import Settings
+
     settings = Settings.read()
     token = settings.console_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
-from sentinel.commands.terminal import errors
-from sentinel.settings import Settings
+from sentinel.commands.terminal import tell
 
 
 def serve(
@@ -21,9 +17,10 @@ def serve(
 ) -> None:
     """Run the service: intake, detection, API and console."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     settings = Settings.read(data=data, host=host, port=port)
-    assembly.serve(settings, lambda address: errors.print(f"Sentinel is ready at {address}", highlight=False))
+    assembly.serve(settings, lambda address: tell(f"Sentinel is ready at {address}"))
 
 
 def demo(
@@ -33,8 +30,13 @@ def demo(
     fast: Annotated[bool, typer.Option("--fast", help="A month in a few minutes, as fast as it goes.")] = False,
 ) -> None:
     """Watch a simulated hospital: its AuditEvents stream over HTTP into the running service."""
+    from datetime import datetime
+    from multiprocessing import get_context
+    from zoneinfo import ZoneInfo
+
     from sentinel import assembly
     from sentinel.demo import BUDGET, feed
+    from sentinel.settings import Settings
 
     settings = Settings.read(data=data, port=port, budget=BUDGET)
     key = settings.intake_key.get_secret_value() if settings.intake_key else None
@@ -42,7 +44,7 @@ def demo(
     story = data / "demo.json"
 
     def start(address: str) -> None:
-        errors.print(f"Sentinel is ready: open [bold]{address}[/] (Ctrl-C stops; a second start goes on)", highlight=False)
+        tell(f"Sentinel is ready: open [bold]{address}[/] (Ctrl-C stops; a second start goes on)")
         get_context("spawn").Process(target=feed, args=(address, story, today, seed, fast, key), daemon=True).start()
 
     assembly.serve(settings, start)

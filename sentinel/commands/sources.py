@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentinel.commands.terminal import AsJson, output, show, show_rows
+from sentinel.commands.terminal import AsJson, put, show, show_rows
 from sentinel.core.errors import RefusedToStartError
-from sentinel.core.event import EPOCH
-from sentinel.settings import Settings
 
 if TYPE_CHECKING:
+    from sentinel.settings import Settings
     from streams.sources.contract import Source
     from streams.trial import Trial
 
@@ -36,6 +35,7 @@ def sources(context: typer.Context) -> None:
 def list_(as_json: AsJson = False) -> None:
     """List the formats that can be read: those programmed, and those that mappings describe."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     settings = Settings.read()
     mapped = assembly.mapping_files(settings)
@@ -63,6 +63,7 @@ def _row(source: Source, kind: str) -> dict[str, Any]:
 def show_mapping(name: Annotated[str, typer.Argument(help="A mapping by its name.")]) -> None:
     """Print the file of a mapping, to be copied and adapted under another name."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     files = assembly.mapping_files(Settings.read())
     if name not in files:
@@ -78,6 +79,7 @@ def run_tests(
 ) -> None:
     """Run the tests in mappings. Exit code 1: one fails, or a mapping has none."""
     from sentinel import assembly
+    from sentinel.settings import Settings
     from streams.mappings.checking import differences
     from streams.mappings.loading import untested
 
@@ -96,7 +98,7 @@ def run_tests(
     elif rows:
         show_rows(columns, [row[: len(columns)] for row in rows])
     else:
-        output.print(f"all tests hold: {', '.join(passed)}", highlight=False)
+        put(f"all tests hold: {', '.join(passed)}")
     if not all(passed.values()):
         raise typer.Exit(1)
 
@@ -112,6 +114,7 @@ def try_(
 ) -> None:
     """Read a file and tell what comes of it, without its contents. Exit code 1: records were refused, or there was no event."""
     from sentinel import assembly
+    from sentinel.settings import Settings
 
     trial = assembly.try_source(Settings.read(), format, file, context, limit, show_values=show_values)
     if as_json:
@@ -123,13 +126,12 @@ def try_(
 
 
 def _print(trial: Trial) -> None:
-    output.print(
+    put(
         f"{trial.format}: {trial.records} records, {trial.events} events, {trial.skipped} passed over, "
-        f"{trial.refused_records} refused; {trial.understood:.1%} understood",
-        highlight=False,
+        f"{trial.refused_records} refused; {trial.understood:.1%} understood"
     )
     if trial.first_event is not None and trial.last_event is not None:
-        output.print(f"from {_time(trial.first_event)} to {_time(trial.last_event)}", highlight=False)
+        put(f"from {_time(trial.first_event)} to {_time(trial.last_event)}")
     _print_fields(trial)
     if trial.refusals:
         rows = [(one.count, one.code, one.pointer or "/", one.detail, _lines(one.lines, one.count)) for one in trial.refusals]
@@ -138,6 +140,8 @@ def _print(trial: Trial) -> None:
 
 
 def _time(instant: int) -> str:
+    from sentinel.core.event import EPOCH
+
     return (EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
 
 
@@ -167,7 +171,7 @@ def _print_fields(trial: Trial) -> None:
 def _print_reach(trial: Trial) -> None:
     if trial.known:
         told = ", ".join(f"{share:.1%} of the {name}" for name, share in trial.known.items())
-        output.print(f"the context knows {told}", highlight=False)
+        put(f"the context knows {told}")
     silent = [(one.detector, ", ".join(one.missing), ", ".join(one.context)) for one in trial.silent]
     if silent:
         show_rows(("detector", "enabled by", "context it lacks"), silent, "detectors that can find nothing")
@@ -195,4 +199,4 @@ def suggest(
         if path.exists():
             raise RefusedToStartError(f"{path} is there already")
         path.write_text(draft.text, encoding="utf-8")
-        output.print(f"{path}: {len(draft.decide)} things to decide, marked in it", highlight=False)
+        put(f"{path}: {len(draft.decide)} things to decide, marked in it")

@@ -1,30 +1,36 @@
-"""What commands share: where they print, and how they show that they are at work."""
+"""What commands share: where they print, and how they show that they are at work. Loads rich when there is something to show."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import ProgressColumn
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
+Advance = Callable[[int], None]
 
-errors = Console(stderr=True)
-output = Console()
+
+def tell(text: str, error: Exception | None = None) -> None:
+    """Say something beside the result: on standard error, in rich's markup, which an error's own words are not."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    Console(stderr=True).print(text, *([escape(str(error))] if error else []), highlight=False)
+
+
+def put(shown: RenderableType) -> None:
+    """Print a result."""
+    from rich.console import Console
+
+    Console().print(shown, highlight=False)
 
 
 def show(values: Mapping[str, Any], as_json: bool) -> None:
@@ -32,35 +38,58 @@ def show(values: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(values, ensure_ascii=False))  # noqa: T201  rich would wrap it
         return
+    from rich.table import Table
+
     table = Table(show_header=False, box=None)
     for name, value in values.items():
         table.add_row(name.replace("_", " "), str(value))
-    output.print(table)
+    put(table)
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print a table; cells hold other people's text and are never read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=title or None)
     for name in columns:
         table.add_column(name, overflow="fold")  # an id cut short cannot be used
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    output.print(table)
+    put(table)
+
+
+def octets(total: int | None, what: str) -> AbstractContextManager[Advance]:
+    """Show a bar of bytes where somebody looks; gives what advances it."""
+    return _bar(total, what, _columns_of_octets)
+
+
+def items(total: int | None, what: str) -> AbstractContextManager[Advance]:
+    """Show a bar of things counted where somebody looks; gives what advances it."""
+    return _bar(total, what, _columns_of_items)
+
+
+def _columns_of_octets() -> list[ProgressColumn]:
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    return [DownloadColumn(), TransferSpeedColumn()]
+
+
+def _columns_of_items() -> list[ProgressColumn]:
+    from rich.progress import MofNCompleteColumn
+
+    return [MofNCompleteColumn()]
 
 
 @contextmanager
-def octets(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar of bytes; gives what advances it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda count: progress.advance(task, count)
+def _bar(total: int | None, what: str, columns: Callable[[], list[ProgressColumn]]) -> Iterator[Advance]:
+    if not sys.stderr.isatty():
+        yield lambda _count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-
-@contextmanager
-def items(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar of things counted; gives what advances it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    around = TextColumn("{task.description}"), BarColumn()
+    with Progress(*around, *columns(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)

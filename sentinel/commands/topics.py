@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from sentinel.commands.terminal import AsJson, show, show_rows
-from sentinel.settings import Settings
 
 if TYPE_CHECKING:
     from streams.topic_admin import Finding
@@ -21,7 +19,10 @@ app = typer.Typer(no_args_is_help=True, help="Kafka's topics: make what is missi
 @app.command()
 def create(as_json: AsJson = False) -> None:
     """Make the topics that are missing; what is there stays as it is. Exit code 1: something differs from what is declared."""
+    import asyncio
+
     from sentinel import assembly
+    from sentinel.settings import Settings
     from streams import topic_admin
 
     settings = Settings.read()
@@ -31,7 +32,10 @@ def create(as_json: AsJson = False) -> None:
 @app.command()
 def check(as_json: AsJson = False) -> None:
     """Hold the topics against what is declared, and change nothing. Exit code 1: something differs or is missing."""
+    import asyncio
+
     from sentinel import assembly
+    from sentinel.settings import Settings
     from streams import topic_admin
 
     settings = Settings.read()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 from sentinel.core.errors import RefusedToStartError
-from sentinel.settings import Settings
 
 
 def worker() -> None:
@@ -14,7 +10,11 @@ def worker() -> None:
 
     The same as `faust -A streams.app worker`. SIGTERM or Ctrl-C: it keeps what is in hand and hands over.
     """
+    import asyncio
+    import logging
+
     from sentinel import assembly
+    from sentinel.settings import Settings
     from streams.bus import EXTRA
 
     try:

@@ -279,11 +279,11 @@ class ContextBook:
         self.positions.insert(record.id, (actor, unit, role, int(role_class(record.role)), record.start, record.end))
 
     def _stay(self, record: Stay) -> None:
-        patient, unit = self.patient_codes.code(record.patient_id), self.unit_codes.code(record.unit)
+        patient, unit = self.patient_codes.numbers[record.patient_id], self.unit_codes.numbers[record.unit]
         self.stays.insert(record.id, (patient, unit, record.start, record.end, record.planned))
 
     def _care_link(self, record: CareLink) -> None:
-        patient, actor = self.patient_codes.code(record.patient_id), self.actor_codes.code(record.actor_id)
+        patient, actor = self.patient_codes.numbers[record.patient_id], self.actor_codes.numbers[record.actor_id]
         self.links.insert(record.id, (patient, actor, record.start, record.end, _EXPLAINS[record.kind]))
 
     def _unit(self, record: Unit) -> None:

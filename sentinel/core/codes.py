@@ -31,33 +31,33 @@ class Codes:
 
     names: list[str] = field(default_factory=lambda: [""])
     aliases: dict[str, int] = field(default_factory=dict)
-    _numbering: _Numbering = field(init=False, repr=False)
+    numbers: _Numbering = field(init=False, repr=False)  # by name; a name that is not there gets the next one
 
     def __post_init__(self) -> None:
-        self._numbering = _Numbering(self.names, self.aliases)
+        self.numbers = _Numbering(self.names, self.aliases)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def code(self, name: str) -> int:
         """Return the number of `name`, a new one if it has none."""
-        return self._numbering[name]
+        return self.numbers[name]
 
     def own(self, name: str) -> int:
         """Return a number whose first name is `name`: an id wins over somebody else's alias."""
         if name in self.aliases and self.names[self.aliases[name]] != name:
-            del self.aliases[name], self._numbering[name]
+            del self.aliases[name], self.numbers[name]
             if name in self.names:  # it was met before it became an alias
-                self._numbering[name] = self.names.index(name)
-        return self._numbering[name]
+                self.numbers[name] = self.names.index(name)
+        return self.numbers[name]
 
     def find(self, name: str) -> int:
         """Return the number of `name`, `NOBODY` if it has none."""
-        return self._numbering.get(name, NOBODY)
+        return self.numbers.get(name, NOBODY)
 
     def encode(self, names: Iterable[str]) -> NDArray[np.int64]:
         """Return the numbers of `names`, in one pass without a Python frame a name."""
-        return np.fromiter(map(self._numbering.__getitem__, names), dtype=np.int64)
+        return np.fromiter(map(self.numbers.__getitem__, names), dtype=np.int64)
 
     def name(self, code: int) -> str:
         """Return the name first given to `code`."""
@@ -65,4 +65,4 @@ class Codes:
 
     def alias(self, name: str, code: int) -> None:
         """Let `name` mean `code` from now on, whatever it meant."""
-        self.aliases[name] = self._numbering[name] = code
+        self.aliases[name] = self.numbers[name] = code

@@ -14,9 +14,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from pydantic import SecretStr
 
 from sentinel.core.errors import RefusedToStartError
+from sentinel.lean import without
 from sentinel.store import sql
 from sentinel.store.errors import code_of
-from sentinel.store.lean import without_pandas
 
 SCHEMES: Final = ("chdb", "clickhouse", "clickhouses")
 WRITER_SETTINGS: Final[dict[str, Any]] = {
@@ -94,7 +94,7 @@ def insert(client: Client, table: str, rows: pa.Table, query_id: str, condition:
     where = f" WHERE {condition}" if condition else ""
     if is_embedded(client):
         rows_of_sentinel = rows  # noqa: F841  the engine finds the variable by its name
-        with without_pandas():
+        with without("pandas"):
             client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(rows_of_sentinel){where}")  # noqa: S608  our names
         return
     body = pa.BufferOutputStream()

@@ -68,13 +68,10 @@ def patients(at: Scope, pointer: str, about: fhir.References) -> list[str]:
     Raises:
         RejectedError: it does not say whom it is about.
     """
-    if isinstance(about, fhir.Reference):
-        found = [at.target(about, pointer, "Patient")]
-    else:
-        found = [at.target(one, pointer + end, "Patient") for end, one in each(about)]
-    if not any(found):
+    found = [target for end, one in each(about) if (target := at.target(one, pointer + end, "Patient"))]
+    if not found:
         raise RejectedError(RejectionCode.MISSING_FIELD, pointer, "no patient is told")
-    return [target.id for target in found if target and target.kind == "Patient"]
+    return [id_ for kind, id_ in found if kind == "Patient"]
 
 
 def encounter(resource: fhir.Encounter, at: Scope) -> list[ContextRecord]:
@@ -244,9 +241,12 @@ def _act_window(resource: fhir.Act, at: Scope) -> Window:
 
 def _windows(resource: fhir.Act, at: Scope) -> list[Window]:
     """Return each time that is told; a period with a start alone is a moment, one without a start tells nothing."""
-    windows = [at.moment(text, pointer) for pointer, text in _present(_MOMENTS, _moments(resource))]
-    for pointer, period in _present(_PERIODS, _periods(resource)):
-        start, end = at.period(period, pointer)
+    windows = []
+    for pointer, told in _present(_TIMES, _timed(resource)):
+        if isinstance(told, str):
+            windows.append(at.moment(told, pointer))
+            continue
+        start, end = at.period(told, pointer)
         if start != EVER:
             windows.append((start, end if end != FOREVER else start))
     return windows
@@ -276,7 +276,7 @@ _TIES: Final = (
     ("/location", LinkKind.RESULT, "Location"),
     ("/locationReference", LinkKind.RESULT, "Location"),
 )
-_MOMENTS: Final = (
+_TIMES: Final = (
     "/authoredOn",
     "/performedDateTime",
     "/occurrenceDateTime",
@@ -288,8 +288,10 @@ _MOMENTS: Final = (
     "/whenHandedOver",
     "/date",
     "/issued",
+    "/performedPeriod",
+    "/occurrencePeriod",
+    "/occurencePeriod",
+    "/effectivePeriod",
 )
-_PERIODS: Final = ("/performedPeriod", "/occurrencePeriod", "/occurencePeriod", "/effectivePeriod")
 _tied: Final = _fields(*(pointer for pointer, _, _ in _TIES))
-_moments: Final = _fields(*_MOMENTS)
-_periods: Final = _fields(*_PERIODS)
+_timed: Final = _fields(*_TIMES)

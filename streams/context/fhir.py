@@ -160,14 +160,14 @@ def _records(
     own = resource.id or known_as
     if not own:
         raise RejectedError(RejectionCode.MISSING_FIELD, "/id", "a resource is known by its id")
-    reading = _READINGS[type(resource)]
-    name = f"{reading.kind}/{checked_id(own, '/id')}"
-    is_withdrawn = getattr(resource, "status", None) in reading.withdrawn
-    records: list[ContextRecord] = [Withdrawn(name)] if is_withdrawn or (replacing and reading.replaces) else []
+    kind, mapper, withdrawn, replaces = _READINGS[type(resource)]
+    name = f"{kind}/{checked_id(own, '/id')}"
+    is_withdrawn = getattr(resource, "status", None) in withdrawn
+    records: list[ContextRecord] = [Withdrawn(name)] if is_withdrawn or (replacing and replaces) else []
     if not is_withdrawn:
         others = (known_as,) if known_as and known_as != own else ()
         changed = resource.meta.last_updated if resource.meta else None
-        records += reading.records(resource, Scope(name, own, others, changed, resource.contained or (), kinds, zone))
+        records += mapper(resource, Scope(name, own, others, changed, resource.contained or (), kinds, zone))
     return records
 
 

@@ -22,7 +22,7 @@ from streams.context.fhir import decode_each
 
 LINE_MAX: Final = 16 * 2**20  # octets of one NDJSON or CSV line
 DOCUMENT_MAX: Final = 256 * 2**20  # octets of one JSON document, such as a Bundle
-PROGRESS_EVERY: Final = 1_000  # records between two calls of `on_progress`
+PROGRESS_EVERY: Final = 200  # resources read at a time, and between two calls of `on_progress`
 
 # Units before those who work in them, people before their positions, patients before their care.
 ORDER: Final = (
@@ -117,28 +117,35 @@ def _silent(octets: int) -> None:
 
 
 def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
-    seen = 0
-    for count, (line, result) in enumerate(_results(path, raw, zone), 1):
-        if isinstance(result, RejectedError):
-            yield (FileRejection(path.name, line, result.code, result.pointer, result.detail),)
-        else:
-            yield result
-        if count % PROGRESS_EVERY == 0:
-            report(raw.tell() - seen)
-            seen = raw.tell()
+    """Yield what a file tells, many records at a time."""
+    told: list[ContextRecord | FileRejection] = []
+    line = seen = 0
+    try:
+        for count, (line, result) in enumerate(_results(path, raw, zone), 1):
+            if isinstance(result, RejectedError):
+                told.append(_refused(path, line, result))
+            else:
+                told += result
+            if count % PROGRESS_EVERY == 0:
+                yield told
+                told = []
+                report(raw.tell() - seen)
+                seen = raw.tell()
+    except OSError:
+        told.append(_refused(path, line + 1, RejectedError(RejectionCode.UNPARSEABLE, "", "the file cannot be read to its end")))
+    yield told
     report(path.stat().st_size - seen)
+
+
+def _refused(path: Path, line: int, why: RejectedError) -> FileRejection:
+    return FileRejection(path.name, line, why.code, why.pointer, why.detail)
 
 
 def _results(path: Path, raw: BinaryIO, zone: ZoneInfo) -> Results:
     match = _NAME.fullmatch(path.name)
     kind, form, codec = match.groups() if match else ("", "", None)
     stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
-    line = 0
-    try:
-        for line, result in _READERS[form.lower()](stream, zone, kind):
-            yield line, result
-    except OSError:
-        yield line + 1, _damaged()
+    return _READERS[form.lower()](stream, zone, kind)
 
 
 def _ndjson(stream: BinaryIO, zone: ZoneInfo, _: str) -> Results:
@@ -184,10 +191,6 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield line, raw
         while len(raw) > LINE_MAX and not raw.endswith(b"\n"):
             raw = stream.readline(LINE_MAX + 1)
-
-
-def _damaged() -> RejectedError:
-    return RejectedError(RejectionCode.UNPARSEABLE, "", "the file cannot be read to its end")
 
 
 def _too_large() -> RejectedError:

@@ -244,16 +244,18 @@ def _best(items: Sequence[Used] | None, uses: tuple[str | None, ...]) -> Used | 
     """Return the item whose use comes first in `uses`, those still valid before those that ended."""
     if not items:
         return None
+    if len(items) == 1:
+        return items[0] if items[0].use in uses else None
 
     def rank(item: Used) -> tuple[bool, int]:
         return bool(item.period and item.period.end), uses.index(item.use)
 
-    usable = [item for item in items if item.use in uses]
-    return min(usable, key=rank) if len(usable) > 1 else next(iter(usable), None)
+    return min((item for item in items if item.use in uses), key=rank, default=None)
 
 
 def _first_given(name: fhir.HumanName) -> str:
-    return next((given for given in name.given or () if given), "")
+    told = name.given
+    return (told[0] if told and told[0] else next(filter(None, told or ()), None)) or ""
 
 
 def _display(name: fhir.HumanName | None) -> str:

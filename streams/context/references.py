@@ -14,7 +14,7 @@ import msgspec
 from sentinel.core.context import EVER, FOREVER
 from sentinel.core.errors import RejectedError, RejectionCode
 from sentinel.core.event import TEXT_MAX
-from streams.context.dates import PARIS, end_of, span
+from streams.context.dates import NO_END_YEAR, PARIS, span
 from streams.context.resources import Period, Reference, References
 
 UNIT_KINDS: Final = frozenset({"Organization", "Location", "HealthcareService"})
@@ -42,36 +42,35 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
 
     def period(self, period: Period | None, pointer: str) -> tuple[int, int]:
         """Return start and end in µs; `EVER` and `FOREVER` when not told."""
+        start, end = EVER, FOREVER
         if period is None:
-            return EVER, FOREVER
-        start = self.start(period.start, pointer, "/start")
-        end = self.end(period.end, pointer, "/end")
-        if end <= start and self.start(period.end, "") < start:  # a day ends after a start within it
-            raise RejectedError(RejectionCode.BAD_VALUE, f"{pointer}/end", "a period ends before it starts")
+            return start, end
+        if period.start:
+            start, _ = self.moment(period.start, pointer, "/start")
+        if period.end:
+            last, end = self.moment(period.end, pointer, "/end")
+            if end <= start and last < start:  # a day ends after a start within it
+                raise RejectedError(RejectionCode.BAD_VALUE, f"{pointer}/end", "a period ends before it starts")
         return start, end
 
-    def start(self, text: str | None, pointer: str, field: str = "") -> int:
-        """Return the first moment of a date; `EVER` when not told. It stands at `field` of what `pointer` names."""
-        if not text:
-            return EVER
-        try:
-            return span(text, self.zone)[0]
-        except (ValueError, OverflowError):
-            raise _bad_time(pointer + field) from None
+    def start(self, text: str | None, pointer: str) -> int:
+        """Return the first moment of a date; `EVER` when not told."""
+        return self.moment(text, pointer)[0] if text else EVER
 
-    def end(self, text: str | None, pointer: str, field: str = "") -> int:
+    def end(self, text: str | None, pointer: str) -> int:
         """Return the moment when a date is over; `FOREVER` when not told, or told by a year from 2100 on."""
-        if not text:
-            return FOREVER
-        try:
-            over = end_of(text, self.zone)
-        except (ValueError, OverflowError):
-            raise _bad_time(pointer + field) from None
-        return FOREVER if over is None else over
+        return self.moment(text, pointer)[1] if text else FOREVER
 
-    def moment(self, text: str, pointer: str) -> tuple[int, int]:
-        """Return the first moment of a date, and when it is over."""
-        return self.start(text, pointer), self.end(text, pointer)
+    def moment(self, text: str, pointer: str, field: str = "") -> tuple[int, int]:
+        """Return the first moment of a date, and when it is over: `FOREVER` for a year from 2100 on.
+
+        It stands at `field` of what `pointer` names.
+        """
+        try:
+            first, after = span(text, self.zone)
+        except (ValueError, OverflowError):
+            raise RejectedError(RejectionCode.BAD_TIME, pointer + field, "not a FHIR date") from None
+        return first, after if text[:4] < NO_END_YEAR else FOREVER
 
     def closed(self, window: tuple[int, int]) -> tuple[int, int]:
         """Return a window known to be over: without an end it closes at `meta.lastUpdated`, else at its start."""
@@ -110,10 +109,6 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
             if resource.get("id") == name:
                 return _contained(resource)
         return None
-
-
-def _bad_time(pointer: str) -> RejectedError:
-    return RejectedError(RejectionCode.BAD_TIME, pointer, "not a FHIR date")
 
 
 def checked_id(text: str, pointer: str) -> str:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.core.context import FOREVER
 from sentinel.core.event import microseconds
-from streams.context.dates import PARIS, end_of, is_date, span
+from streams.context.dates import PARIS, is_date, span
+from streams.context.references import Scope
 
 MONTREAL = ZoneInfo("America/Montreal")
 
@@ -78,13 +80,13 @@ def test_what_is_not_a_fhir_date_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["9999", "9999-12", "9999-12-31", "2999-12-31", "2100-01-01", "9999-12-31T23:59:59-12:00"])
 def test_an_end_from_2100_on_is_no_end(text: str) -> None:
     """Registers write a far date for "no end known"."""
-    assert end_of(text) is None
+    assert Scope().end(text, "") == FOREVER
 
 
 def test_an_end_is_the_end_of_its_day() -> None:
     """A period that ends on a day lasts until midnight; one that ends at a time ends then."""
-    assert end_of("2024-03-04") == _us(2024, 3, 5)
-    assert end_of("2024-03-04T10:00:00Z") == microseconds(datetime(2024, 3, 4, 10, tzinfo=UTC))
+    assert Scope().end("2024-03-04", "") == _us(2024, 3, 5)
+    assert Scope().end("2024-03-04T10:00:00Z", "") == microseconds(datetime(2024, 3, 4, 10, tzinfo=UTC))
 
 
 @given(st.text(max_size=40))

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sentinel.core.arrays import grow
 from sentinel.core.codes import NOBODY, Codes
+from sentinel.core.facts import law
 from sentinel.core.facts.declare import METRICS, RATES
 from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, RoleTable
 
@@ -39,7 +39,6 @@ RATE_PRIOR: Final = dict.fromkeys(RATES, 0.005) | {
 RATE_PRIOR_VISITS: Final = 2_000.0
 RATE_FLOOR: Final = 1e-5
 MEAN_MIN: Final = 1e-3
-SUMMED_UP_TO: Final = 1_000.0  # a day, expected: beyond it the law is inverted rather than summed up
 
 Floats = NDArray[np.float64]
 
@@ -168,7 +167,7 @@ class Baselines:
         actors.peers_mean[:n_actors] = np.where(known[:, None], mean, np.nan)
         actors.spread[:n_actors] = np.where(known[:, None], shape, np.nan)
         limit = np.where(known[:, None], np.zeros_like(shape), np.nan)
-        write_limits(limit, shape, np.maximum(own, MEAN_MIN))
+        law.write_limits(limit, shape, np.maximum(own, MEAN_MIN), TAIL)
         actors.limit[:n_actors] = limit
 
     def _rows(self, names: Sequence[str]) -> list[int]:
@@ -178,41 +177,6 @@ class Baselines:
     def _of(self, names: Sequence[str]) -> RoleSums:
         where = self._rows(names)
         return RoleSums(*(sums[where] for sums in self.sums))
-
-
-def write_limits(limit: Floats, shape: Floats, mean: Floats) -> None:
-    """Write, where `limit` is not NaN, the least count with P(X > count) <= `TAIL` under the gamma-Poisson law.
-
-    The terms of the law follow from one another, and counts are small: summing them up takes a twentieth of the
-    time of inverting the law.
-    """
-    _sum_up(limit, shape, mean)
-    large = ~np.isnan(limit) & (mean > SUMMED_UP_TO)
-    if large.any():
-        from scipy.special import nbdtrik  # noqa: PLC0415  as below
-
-        limit[large] = np.ceil(nbdtrik(1.0 - TAIL, shape[large], shape[large] / (shape[large] + mean[large])))
-
-
-@njit(cache=True)
-def _sum_up(limit: Any, shape: Any, mean: Any) -> None:
-    for i in range(limit.shape[0]):
-        for m in range(limit.shape[1]):
-            if not np.isnan(limit[i, m]) and mean[i, m] <= SUMMED_UP_TO:
-                limit[i, m] = _quantile(shape[i, m], mean[i, m])
-
-
-@njit(cache=True)
-def _quantile(shape: float, mean: float) -> float:
-    """Return the least k with P(X <= k) >= 1 - TAIL."""
-    share = mean / (shape + mean)
-    total = term = (1.0 - share) ** shape
-    k = 0
-    while total < 1.0 - TAIL:
-        term *= share * (k + shape) / (k + 1)
-        total += term
-        k += 1
-    return float(k)
 
 
 def exceedance(counts: Floats) -> Floats:
@@ -238,11 +202,8 @@ def expected(own_mean: Any, own_days: Any, peers_mean: Any) -> Any:
 
 def tail(count: Any, own_mean: Any, peers_mean: Any, shape: Any) -> Any:
     """Return the probability, in (0, 1], that chance gives `count` or more on an ordinary day."""
-    from scipy.special import betainc  # noqa: PLC0415  half a second that who only reads cards need not pay
-
     mean = np.maximum(expected(own_mean, MEMORY_DAYS / 2, peers_mean), 1e-3)
-    least = np.maximum(np.asarray(count, dtype=np.float64), 1.0)  # P(X >= k) = I_(1-p)(k, shape)
-    probability = betainc(least, shape, mean / (shape + mean))
+    probability = law.tail(np.maximum(count, 1.0), shape, mean / (shape + mean))
     return np.clip(probability, 1e-12, 1.0)
 
 

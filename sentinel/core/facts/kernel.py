@@ -6,6 +6,7 @@ It writes facts and moves state; it knows no names, no thresholds and no detecto
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,6 +31,10 @@ from sentinel.core.facts.state import (
     StayPool,
     UnitTable,
 )
+from sentinel.lean import without
+
+with without("scipy.linalg"):  # numba asks once whether it could multiply matrices with it, a sixth of a second for nothing here
+    import_module("numba.np.arraymath")
 
 MINUTE_US: Final = 60_000_000
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
