@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -62,9 +62,9 @@ class _Session:
         self._flushed = time.monotonic()
 
     @property
-    def reader(self) -> AIOKafkaConsumer:
+    def readers(self) -> Sequence[AIOKafkaConsumer]:
         """What it reads intake with."""
-        return self._intake
+        return [self._intake]
 
     async def step(self) -> None:
         """Gather, and flush when it is time; while the store fails, nothing more is read."""
@@ -96,8 +96,10 @@ class _Session:
             self._intake.pause(*ours)
             await asyncio.sleep(RETRY_SECONDS)
             return
+        kept = {where: offset for where, offset in self._read.items() if where in ours}
         with suppress(CommitFailedError, IllegalStateError):  # another's by now, who stores the same again
-            await self._intake.commit({where: offset for where, offset in self._read.items() if where in ours})
+            if kept:
+                await self._intake.commit(kept)
         self._intake.resume(*self._intake.paused())
         self._read.clear()
         self._records = self._bytes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,9 +87,9 @@ class _Session:
         self._is_placed = self._has_more = self._is_refused = False
 
     @property
-    def reader(self) -> AIOKafkaConsumer:
-        """What it reads `events` with."""
-        return self._links.events
+    def readers(self) -> Sequence[AIOKafkaConsumer]:
+        """What it reads `events`, the closings and the context with."""
+        return [self._links.events, self._links.closings.reader, self._links.context.reader]
 
     async def give_up(self) -> None:
         """Keep what was decided while the partitions are still ours. What cannot be kept now is forgotten, and comes again.

@@ -13,7 +13,7 @@ from streams.faults import report
 from streams.tail import Tail
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
     from sentinel.core.closing import Closing
 
@@ -57,6 +57,11 @@ class Closings:
         self._closed: dict[int, dict[int, Closed]] = {}
         self._manifests: dict[int, dict[int, Manifest]] = {partition: {} for partition in range(COMMON, partitions)}
         self._standing = self._forgotten = 0
+
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads with."""
+        return self._tail.reader
 
     async def read(self, timeout_ms: int = 0) -> None:
         """Take in what was told since."""

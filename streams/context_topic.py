@@ -14,6 +14,7 @@ from streams.tail import Tail
 SOURCE: Final = "fhir"
 
 if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
     from aiokafka.structs import ConsumerRecord
 
 
@@ -30,6 +31,11 @@ class ContextTopic:
     def place(self) -> Place:
         """Where it stands in the one order."""
         return self._tail.topic, 0
+
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads with."""
+        return self._tail.reader
 
     def seek(self, offset: int) -> None:
         """Read on from `offset`."""

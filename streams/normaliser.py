@@ -115,9 +115,9 @@ class _Session:
         self._slowest_ms = 0
 
     @property
-    def reader(self) -> AIOKafkaConsumer:
+    def readers(self) -> Sequence[AIOKafkaConsumer]:
         """What it reads intake with."""
-        return self._intake
+        return [self._intake]
 
     async def give_up(self) -> None:
         """Finish what is in hand while the partitions are still ours; what takes too long comes again to their next reader."""

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -40,10 +40,10 @@ class Runnable(Protocol):
 
 
 class Session(Protocol):
-    """A part's work over connections that stand. `reader`: what it reads its share with."""
+    """A part's work over connections that stand. `readers`: what it reads with."""
 
     @property
-    def reader(self) -> AIOKafkaConsumer: ...  # noqa: D102
+    def readers(self) -> Sequence[AIOKafkaConsumer]: ...  # noqa: D102
 
     async def step(self) -> None:
         """Do what there is to do, once; return after a moment when there is nothing."""
@@ -51,13 +51,13 @@ class Session(Protocol):
 
 
 class Hearing:
-    """When the brokers last told anything, be it that there is nothing, of each partition that a consumer wants to read.
+    """When the brokers last told anything, be it that there is nothing, of each partition that consumers want to read.
 
     A consumer of aiokafka may hang after a broker's restart: it gives no records and says nothing.
     """
 
-    def __init__(self, reader: AIOKafkaConsumer) -> None:
-        self._reader = reader
+    def __init__(self, readers: Sequence[AIOKafkaConsumer]) -> None:
+        self._readers = readers
         self._heard: dict[TopicPartition, tuple[object, float]] = {}
         self._looked_at = float("-inf")
 
@@ -70,10 +70,11 @@ class Hearing:
 
     def _look(self, now: float) -> None:
         before, self._heard = self._heard, {}
-        for where in self._reader.assignment() - self._reader.paused():
-            told = self._reader.last_poll_timestamp(where)
-            seen, at = before.get(where, (told, now))
-            self._heard[where] = (told, at if told == seen else now)
+        for reader in self._readers:
+            for where in reader.assignment() - reader.paused():
+                told = reader.last_poll_timestamp(where)
+                seen, at = before.get(where, (told, now))
+                self._heard[where] = (told, at if told == seen else now)
 
 
 class Connected(ABC):
@@ -109,7 +110,7 @@ class Connected(ABC):
     async def _connected(self) -> None:
         async with AsyncExitStack() as closing:
             session = await self._entered(closing)
-            hearing = Hearing(session.reader) if session is not None else None
+            hearing = Hearing(session.readers) if session is not None else None
             while session is not None and hearing is not None and not self._stopping.is_set():
                 await session.step()
                 self.moved_at, self._is_failing = hearing.since(time.monotonic()), False

@@ -13,6 +13,14 @@ from aiokafka.errors import KafkaTimeoutError
 LOOK_SECONDS: Final = 0.5
 
 
+class _Underway(set[Any]):
+    """Batches that were sent and not acknowledged; one that failed in time may be looked for afterwards."""
+
+    def remove(self, batch: Any) -> None:
+        """Forget a batch."""
+        self.discard(batch)
+
+
 class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
     """Fails what is not acknowledged within its `request_timeout_ms`, and takes nothing more: make another in its place.
 
@@ -23,6 +31,7 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
         super().__init__(**told)
         self._delivery_seconds = told["request_timeout_ms"] / 1_000
         self._watching: asyncio.Task[None] | None = None
+        self._message_accumulator._pending_batches = _Underway()  # noqa: SLF001
 
     async def start(self) -> None:
         """Connect.
@@ -40,7 +49,10 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
     async def _watch(self) -> None:
         while not any(batch.expired() for batch in self._held()):  # noqa: ASYNC110 - nothing tells of time that passes
             await asyncio.sleep(LOOK_SECONDS)
+        failed = [future for batch in self._held() for future, _ in batch._msg_futures]  # noqa: SLF001
         self._message_accumulator.fail_all(KafkaTimeoutError("not acknowledged in time"))
+        for future in failed:
+            future.cancelled() or future.exception()  # who sent several hears of the first; the others are no news
 
     def _held(self) -> Iterator[Any]:
         accumulator = self._message_accumulator
@@ -50,8 +62,6 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]
         """Send what waits, within the same bounds, and disconnect."""
         try:
             await super().stop()
-        except KeyError:  # aiokafka looks for a batch that was failed while it was under way
-            await self.client.close()
         finally:
             if self._watching is not None:
                 self._watching.cancel()

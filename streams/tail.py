@@ -25,6 +25,11 @@ class Tail:
         """The topic's name."""
         return str(self._where.topic)
 
+    @property
+    def reader(self) -> AIOKafkaConsumer:
+        """What it reads with."""
+        return self._kafka
+
     async def read(self, timeout_ms: int = 0) -> Sequence[Any]:
         """Return the next records; none: there was none for so long."""
         read: dict[TopicPartition, Sequence[Any]] = await self._kafka.getmany(self._where, timeout_ms=timeout_ms)
