@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Destination
+from sentinel.core.event import TEXT_MAX, Destination
 from streams.sources.aws.elements import Additional, Identity, Parameters, Record, Response
 from streams.sources.aws.names import CREATE, EXPORT, LOGIN, LOGIN_FAILED, OTHER, RIGHTS, SHARE, action_of
 from streams.sources.contract import Decoded, Source
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
     from sentinel.core.event import EventRow
 
-NAMES_MAX: Final = 65_536
+NAMES_MAX: Final = 16_384
 OBJECT: Final = "AWS::S3::Object"
 BUCKET: Final = "AWS::S3::Bucket"
 
 _decode_record: Final = msgspec.json.Decoder(Record).decode
+_CUT: Final = TEXT_MAX + 1  # an id that is longer is refused: nothing long is remembered
 _NOTHING: Final = Raw()
 _NOBODY: Final = Identity()
 _NO_PARAMETERS: Final = Parameters()
@@ -145,7 +146,7 @@ def _outcome(record: Record) -> tuple[str, str]:
 def _action(record: Record, parameters: Parameters, outcome: str) -> tuple[str, str]:
     """Return what was done, and where data went: what is opened to everybody is shared by link."""
     name = record.eventName or ""
-    action = action_of(name)
+    action = action_of(name[:TEXT_MAX])
     if action == LOGIN and outcome != SUCCESS:
         return LOGIN_FAILED, ""
     if name == "CopyObject":
@@ -222,14 +223,14 @@ def _actor(record: Record, who: Identity) -> tuple[str, str, str]:
         if named or who.onBehalfOf is not None:
             return (named or told(who.onBehalfOf and who.onBehalfOf.userId)).lower(), HUMAN, ""
     return _identity(
-        told(who.type),
-        told(who.userName),
-        told(who.arn),
-        told(who.principalId),
-        told(who.accountId),
-        told(who.invokedBy) or (record.eventSource or "" if not told(who.type) else ""),
-        told(issuer.userName) if issuer is not None else "",
-        told(context.sourceIdentity) if context is not None else "",
+        told(who.type)[:_CUT],
+        told(who.userName)[:_CUT],
+        told(who.arn)[-_CUT:],
+        told(who.principalId)[-_CUT:],
+        told(who.accountId)[:_CUT],
+        (told(who.invokedBy) or (record.eventSource or "" if not told(who.type) else ""))[:_CUT],
+        told(issuer.userName)[:_CUT] if issuer is not None else "",
+        told(context.sourceIdentity)[:_CUT] if context is not None else "",
         who.inScopeOf is not None,
     )
 

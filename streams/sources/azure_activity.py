@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sentinel.core.event import EventRow
 
 NAMES_MAX: Final = 16_384
+OPERATION_CHARACTERS_MAX: Final = 512
 
 _LOGIN: Final = Action.LOGIN.value
 _LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
@@ -162,7 +163,7 @@ def _row(record: Record, document: bytes) -> EventRow:
     operation = _value(record.operation_name)
     if not operation:
         raise RejectedError(Code.WRONG_TYPE, "/operationName", "not a name")
-    action, destination = _of_operation(operation)
+    action, destination = _of_operation(operation[:OPERATION_CHARACTERS_MAX])
     outcome, reason = _outcome(record)
     if action == _LOGIN and outcome == FAILURE:
         action = _LOGIN_FAILED
@@ -202,9 +203,9 @@ def _value(value: object) -> str:
 @lru_cache(maxsize=NAMES_MAX)
 def _of_operation(operation: str) -> tuple[str, str]:
     """Return what an operation did: `Microsoft.Compute/disks/delete` by its last part, `SecretGet` by its verb."""
-    name = operation.lower()[:512]
+    name = operation.lower()
     if "/" not in name:
-        return _of_name(operation[:512]), ""
+        return _of_name(operation), ""
     if _signed(name):
         return _EXPORT, _LINK
     last = name.rpartition("/")[2]

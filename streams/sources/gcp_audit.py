@@ -13,7 +13,7 @@ from msgspec import Raw, Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action, Destination
+from sentinel.core.event import TEXT_MAX, Action, Destination
 from sentinel.core.ids import derive
 from streams.sources.contract import Decoded, Source
 from streams.sources.google.names import meaning_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # ruff: noqa: N815 - the names are those of the entries
 
 NAMES_MAX: Final = 16_384
+METHOD_CHARACTERS_MAX: Final = 512
 
 _LOGIN: Final = Action.LOGIN.value
 _LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
@@ -264,7 +265,7 @@ def _done(payload: Payload, method: str) -> tuple[str, str]:
         return meaning_of(method.rpartition(".")[2]), ""
     if extra is not None and (job := _job(extra.jobChange) or _job(extra.jobInsertion)):
         return _JOBS.get(job.upper(), _EXECUTE), ""
-    action = _of_method(method)
+    action = _of_method(method[:METHOD_CHARACTERS_MAX])
     if action == _RIGHTS and _opens(payload):
         return _SHARE, Destination.LINK.value
     return action, ""
@@ -287,7 +288,6 @@ def _opens(payload: Payload) -> bool:
 @lru_cache(maxsize=NAMES_MAX)
 def _of_method(method: str) -> str:
     """Return what a method such as `storage.objects.get` or `google.iam.admin.v1.CreateServiceAccount` does."""
-    method = method[:512]
     if _commands(method):
         return _EXECUTE
     if _rights(method):
@@ -320,11 +320,11 @@ def _actor(payload: Payload) -> tuple[str, str, str]:
     name = (told(who.principalEmail) or told(who.principalSubject)).lower()
     for step in who.serviceAccountDelegationInfo or ():
         behind = step.firstPartyPrincipal.principalEmail if step.firstPartyPrincipal is not None else step.principalSubject
-        if (person := told(behind).lower()) and _type_of(person) == HUMAN:
+        if (person := told(behind).lower()) and _type_of(person[:TEXT_MAX]) == HUMAN:
             return person, HUMAN, name
     if not name:
         name = _affected(payload)
-    return (name, _type_of(name), "") if name else (told(payload.serviceName), SERVICE, "")
+    return (name, _type_of(name[:TEXT_MAX]), "") if name else (told(payload.serviceName), SERVICE, "")
 
 
 @lru_cache(maxsize=NAMES_MAX)

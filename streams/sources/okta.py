@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action
+from sentinel.core.event import TEXT_MAX, Action
 from streams.sources.contract import Decoded, Source
 from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, host, instant, row, told
@@ -183,7 +183,7 @@ def _carried(event: Event) -> Envelope | None:
 
 
 def _row(event: Event, name: str, published: str, document: bytes) -> EventRow:
-    action = _of_type(name)
+    action = _of_type(name[:TEXT_MAX])
     outcome, reason = _outcome(event)
     if name == _FACTOR and outcome == FAILURE:
         action = _LOGIN_FAILED
@@ -215,7 +215,6 @@ def _of_type(name: str) -> str:
     """Return what an event type such as `group.user_membership.add` means: by name, by its words, by its last verb."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    name = name[:256]
     for pattern, action in _PATTERNS:
         if pattern.match(name):
             return action

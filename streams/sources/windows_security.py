@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
+from sentinel.core.event import TEXT_MAX
 from sentinel.core.ids import derive
 from streams.sources.contract import Decoded, Source
 from streams.sources.shared.documents import BOM, Envelope, carried, decode_all, split_documents
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from sentinel.core.event import EventRow
 
-NAMES_MAX: Final = 65_536
+NAMES_MAX: Final = 32_768
 
 _CHANNELS: Final = frozenset({"security", "microsoft-windows-security-auditing", "microsoft-windows-eventlog", ""})
 _MACHINE_SIDS: Final = frozenset({"S-1-5-18", "S-1-5-19", "S-1-5-20"})  # SYSTEM, LOCAL SERVICE, NETWORK SERVICE
@@ -108,8 +109,13 @@ def _actor(data: Data, who: str, computer: str) -> tuple[str, str]:
     return _account(name, domain, sid, computer) if name or computer else ("", HUMAN)
 
 
-@lru_cache(maxsize=NAMES_MAX)
 def _account(name: str, domain: str, sid: str, computer: str) -> tuple[str, str]:
+    cut = TEXT_MAX + 1  # what is longer is refused: nothing long is remembered
+    return _known(name[:cut], domain[:cut], sid[:cut], computer)
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _known(name: str, domain: str, sid: str, computer: str) -> tuple[str, str]:
     """Return an account's id and type: its login in lower case, of a local one after its computer's name.
 
     SYSTEM and its like are the machine, as everywhere else in the domain.

@@ -83,7 +83,6 @@ def action_of(name: str) -> str:
     """Return what an event's name means; `other` when neither it nor its verb is known."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    name = name[:256]
     for pattern, action in _BY_PATTERN:
         if pattern.match(name):
             return action

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from sentinel.core.event import Action
+from sentinel.core.event import TEXT_MAX, Action
 from streams.sources.shared.verbs import BY_VERB
 
 NAMES_MAX: Final = 16_384
@@ -79,10 +79,13 @@ _PATTERNS: Final = tuple(
 _camel: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-@lru_cache(maxsize=NAMES_MAX)
 def meaning_of(name: str) -> str:
     """Return what an event such as `change_user_access`, `ADD_GROUP_MEMBER` or `loginSuccess` did; `other` when unknown."""
-    name = name.strip()[:256]
+    return _meaning(name.strip()[:TEXT_MAX])
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _meaning(name: str) -> str:
     name = name.lower() if "_" in name or name.isupper() else _camel.sub("_", name).lower()
     if name in _BY_NAME:
         return _BY_NAME[name]

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from sentinel.core.event import Action
+from sentinel.core.event import TEXT_MAX, Action
 
 NAMES_MAX: Final = 16_384
 
@@ -40,8 +40,11 @@ _PATTERNS: Final = tuple(
 )
 
 
-@lru_cache(maxsize=NAMES_MAX)
 def activity(name: str) -> str:
     """Return what an activity such as `Add member to role` did; `other` when its words don't tell."""
-    name = name.strip()[:256]
+    return _activity(name.strip()[:TEXT_MAX])
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _activity(name: str) -> str:
     return next((action for pattern, action in _PATTERNS if pattern.match(name)), Action.OTHER.value)

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sentinel.core.event import Action, Destination
+from sentinel.core.event import TEXT_MAX, Action, Destination
 from streams.sources.microsoft.directory import activity
 
 NAMES_MAX: Final = 16_384
@@ -144,10 +144,13 @@ _WORDS: Final = tuple(
 )
 
 
-@lru_cache(maxsize=NAMES_MAX)
 def meaning_of(operation: str) -> Meaning:
     """Return what an operation did and where data went; `other` when neither its name nor its words are known."""
-    operation = operation.strip()[:256]
+    return _meaning(operation.strip()[:TEXT_MAX])
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _meaning(operation: str) -> Meaning:
     if operation in OPERATIONS:
         return OPERATIONS[operation]
     if " " in operation or operation.endswith("."):  # the directory's activities are sentences

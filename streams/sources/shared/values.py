@@ -34,6 +34,8 @@ FAILURE: Final = Outcome.MINOR_FAILURE.value  # refused: wrong password, no righ
 SERIOUS: Final = Outcome.SERIOUS_FAILURE.value  # the system failed
 UNKNOWN: Final = Outcome.UNKNOWN.value
 
+ADDRESS_CHARACTERS_MAX: Final = 128  # an IPv6 address with its zone and port is shorter
+
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
 _REPLACEMENT: Final = "\ufffd"
 
@@ -177,9 +179,13 @@ def since_epoch(number: float, pointer: str) -> int:
     return in_range(int(number) // 1_000, pointer)
 
 
-@lru_cache(maxsize=65_536)
 def address(text: str) -> str:
     """Return the IP address that a text is, with or without a port; empty when it is none."""
+    return _address(text) if len(text) <= ADDRESS_CHARACTERS_MAX else ""
+
+
+@lru_cache(maxsize=65_536)
+def _address(text: str) -> str:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -192,9 +198,13 @@ def address(text: str) -> str:
     return normal_address(text)
 
 
-@lru_cache(maxsize=65_536)
 def host(name: str) -> str:
     """Return a machine's name without its domain, in lower case: logs write both. An address stays whole."""
+    return _host(name[: TEXT_MAX + 1])
+
+
+@lru_cache(maxsize=65_536)
+def _host(name: str) -> str:
     name = name.strip().lstrip("\\").lower()
     return name if address(name) else name.partition(".")[0]
 
