@@ -55,6 +55,7 @@ class Summary:
 
     events: int
     rejected: int
+    skipped: int
     alerts: int
     explained: float
     seconds: float
@@ -84,6 +85,7 @@ class Replay:
     until: int = TIME_MAX_US
     events: int = 0
     rejected: int = 0
+    skipped: int = 0
     left_out: int = 0
     patient_accesses: int = 0
     explained: int = 0
@@ -136,6 +138,7 @@ class Replay:
                 for refused in decoded.rejections:
                     where = FileRejection(Path(file).name, numbers[refused.index], refused.code, refused.pointer, refused.detail)
                     self._report(self.source.name, where)
+                self.skipped += decoded.skipped
                 self.on_progress(len(decoded.rows), sum(map(len, records)))
                 yield self._wanted(decoded.rows)
 
@@ -157,6 +160,7 @@ class Replay:
         return Summary(
             events=self.events,
             rejected=self.rejected,
+            skipped=self.skipped,
             alerts=len(self.alerts),
             explained=round(self.explained / max(1, self.patient_accesses), 4),
             seconds=round(time.monotonic() - started, 3),

@@ -16,7 +16,6 @@ from sentinel.core.facts.declare import INDEX, OPENING, RATES
 from sentinel.core.work import EMERGENCY
 
 IMAGINED: Final = 65_536  # events that are tried
-SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +95,33 @@ _VALUES: Final = np.array(
 )  # what is imagined of a fact
 
 
+def _spread(column: int, choices: int) -> Column:
+    """Return numbers below `choices`, one an imagined event, evenly and without regard to other columns (splitmix64)."""
+    mixed = (np.arange(IMAGINED, dtype=np.uint64) + np.uint64(column << 32)) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    spread: Column = ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(choices)).astype(np.int64)
+    return spread
+
+
+_OF_EVENTS: Final = len(INDEX)  # columns beyond those of facts
+
+
 class _Imagined(Facts):
-    """Facts of imagined events of which only what is told can be seen: columns are drawn when a predicate asks for them."""
+    """Facts of imagined events of which only what is told can be seen: columns are made when a predicate asks for them."""
 
     __slots__ = ("_dead",)
 
     def __init__(self, told: Told) -> None:
-        draw = np.random.default_rng(SEED)
+        no = np.zeros(IMAGINED, np.bool_)
         super().__init__(
             values=np.empty((0, 0), np.float32),
-            action=_among(ACTIONS, told.actions, draw),
-            actor_type=_among(ACTOR_TYPES, told.actor_types, draw),
-            destination=_among(DESTINATIONS, told.destinations, draw),
-            emergency=draw.random(IMAGINED) < 0.5 if told.emergency else np.zeros(IMAGINED, np.bool_),
-            has_reason=draw.random(IMAGINED) < 0.5,
-            has_patient=draw.random(IMAGINED) < 0.8 if told.opens else np.zeros(IMAGINED, np.bool_),
+            action=_among(ACTIONS, told.actions, _OF_EVENTS),
+            actor_type=_among(ACTOR_TYPES, told.actor_types, _OF_EVENTS + 1),
+            destination=_among(DESTINATIONS, told.destinations, _OF_EVENTS + 2),
+            emergency=_spread(_OF_EVENTS + 3, 2) == 0 if told.emergency else no,
+            has_reason=_spread(_OF_EVENTS + 4, 2) == 0,
+            has_patient=_spread(_OF_EVENTS + 5, 4) > 0 if told.opens else no,
             rates=dict.fromkeys(RATES, 0.01),
         )
         dead: dict[str, float] = {}
@@ -121,13 +132,14 @@ class _Imagined(Facts):
     def __getitem__(self, name: str) -> Column:
         if name in self._dead:  # type: ignore[attr-defined]
             return np.full(IMAGINED, self._dead[name], np.float32)  # type: ignore[attr-defined]
-        drawn: Column = np.random.default_rng((SEED, INDEX[name])).choice(_VALUES, IMAGINED)
-        return drawn
+        imagined: Column = _VALUES[_spread(INDEX[name], len(_VALUES))]
+        return imagined
 
 
-def _among(values: Sequence[str], told: frozenset[str], draw: np.random.Generator) -> Column:
-    codes = [code for code, value in enumerate(values) if value in told] or [0]
-    return draw.choice(np.array(codes, np.int8), IMAGINED)
+def _among(values: Sequence[str], told: frozenset[str], column: int) -> Column:
+    codes = np.array([code for code, value in enumerate(values) if value in told] or [0], np.int8)
+    chosen: Column = codes[_spread(column, len(codes))]
+    return chosen
 
 
 def can_find(detector: Detector, told: Told) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from typing import IO, Any, Final
 
 import msgspec
@@ -18,6 +19,8 @@ from streams.mappings.encodings import BOM_8, Encoding
 from streams.mappings.selectors import Selector, node_of
 from streams.mappings.table import EVENTS_MAX, Blocks, Input, Table
 
+LINES_TRIED: Final = 20
+LINES_MAX: Final = 5_000_000  # of a document
 BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -156,27 +159,34 @@ def _several(data: bytes) -> list[Any]:
 
 
 def json_cut(encoding: Encoding) -> Callable[[IO[bytes]], Blocks]:
-    """Return what cuts a file of JSON: a document a line when the first line is a whole one, else one document."""
+    """Return what cuts a file of JSON: a document a line, or, where the first lines are none, one document."""
     read = json_documents(encoding)
 
     def cut(stream: IO[bytes]) -> Blocks:
-        for first, lines in encoding.lines(stream):
-            if first == 1 and not _is_read(read, next((line for line in lines if line.strip(_BLANK)), b"")):
-                rest = [line for _, more in encoding.lines(stream) for line in more]
-                yield [1], [encoding.encode("\n").join((*lines, *rest))]
-                return
+        blocks = encoding.lines(stream)
+        for first, lines in blocks:
             told = [(number, line) for number, line in enumerate(lines, first) if line.strip(_BLANK)]
+            if first == 1 and not _is_a_document_a_line(read, [line for _, line in told[:LINES_TRIED]]):
+                yield [1], [encoding.encode("\n").join(islice(chain(lines, *(more for _, more in blocks)), LINES_MAX))]
+                return
             yield [number for number, _ in told], [line for _, line in told]
 
     return cut
 
 
 _BLANK: Final = b" \t\r\n\0"
+_GOES_ON: Final = (b"{", b"[", b",", b":")
 
 
-def _is_read(read: Documents, line: bytes) -> bool:
+def _is_a_document_a_line(read: Documents, lines: Sequence[bytes]) -> bool:
+    """Tell whether the first line is a document, or one of the next is and the first does not merely begin one."""
+    whole = [_is_document(read, line) for line in lines]
+    return any(whole[:1]) or (any(whole) and not lines[0].rstrip(_BLANK).endswith(_GOES_ON))
+
+
+def _is_document(read: Documents, line: bytes) -> bool:
     try:
-        return bool(read(line))
+        return any(isinstance(document, dict) for document in read(line))
     except RejectedError:
         return False
 

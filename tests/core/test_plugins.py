@@ -138,5 +138,5 @@ def test_our_own_are_all_in_order() -> None:
     assert {"fhir_auditevent", "sentinel_json"} <= assembly.sources().keys()
     with pytest.raises(RefusedToStartError, match="no such plug-in: astrology"):
         assembly.detectors(["astrology"])
-    with pytest.raises(RefusedToStartError, match="no such plug-in: papyrus"):
+    with pytest.raises(RefusedToStartError, match="no such format: papyrus"):
         assembly.source("papyrus")

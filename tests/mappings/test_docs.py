@@ -46,7 +46,7 @@ def test_the_example_can_be_drafted() -> None:
     decoded = made.decode(made.split(CSV.encode("windows-1252")))
     assert not decoded.rejections
     assert [row.action for row in decoded.rows][:2] == ["read", "print"]
-    assert next(row.patient_id for row in decoded.rows) == "000123"
+    assert decoded.rows[0].patient_id == "000123"
 
 
 def test_the_tables_are_complete() -> None:

@@ -60,6 +60,15 @@ def test_files_of_json_take_many_forms(form: str) -> None:
     assert not decoded.rejections
 
 
+def test_a_broken_first_line_costs_itself_alone() -> None:
+    """A log that was cut is still a document a line; a document over lines is still one."""
+    line = json.dumps(event()).encode() + b"\n"
+    decoded = read(source("format: json"), line[5:] + line + line)
+    assert (len(decoded.rows), refusals(decoded)) == (2, [(0, "unparseable", "")])
+    decoded = read(source("format: json"), b"[\n" + line.rstrip() + b",\n" + line + b"]\n")
+    assert (len(decoded.rows), decoded.rejections) == (2, [])
+
+
 def test_each_item_of_a_list_is_an_event() -> None:
     """All else is the document's; the items of one act share its id, and are told apart by `sub`."""
     decoded = read(source(SPLIT, ITEMS), json.dumps(event(items=[{"id": "p1"}, {"id": "p2"}])).encode())
