@@ -186,19 +186,26 @@ def test_an_integrator_writes_to_its_intake_alone(topics: Topics, secure: Bus) -
 
 MAY = {
     "sentinel-worker": {
-        "read": {"intake.sentinel_json", "intake.fhir_auditevent", "events", "closings", "checkpoints", "context", "feedback"},
-        "write": {"events", "closings", "checkpoints", "alerts", "rejected"},
+        "read": {
+            *("intake.sentinel_json", "intake.fhir_auditevent", "events", "closings", "checkpoints", "verdicts"),
+            *("context", "feedback"),
+        },
+        "write": {"events", "closings", "checkpoints", "verdicts", "alerts", "rejected"},
     },
     "sentinel-console": {
         "read": {"alerts", "rejected"},
         "write": {"intake.sentinel_json", "intake.fhir_auditevent", "context", "feedback"},
+    },
+    "sentinel-redrive": {
+        "read": {"intake.sentinel_json", "intake.fhir_auditevent", "rejected"},
+        "write": {"intake.sentinel_json", "intake.fhir_auditevent", "context", "feedback", "rejected"},
     },
 }
 
 
 @pytest.mark.parametrize("user", MAY)
 def test_our_own_users_may_what_they_need_and_no_more(topics: Topics, secure: Bus, bus: Bus, user: str) -> None:
-    """Each topic read and written, or not, by worker and console."""
+    """Each topic read and written, or not, by worker, console and who drives again what was rejected."""
     ours = replace(secure, user=user)
     for topic in topics:
         asyncio.run(send(bus, topic.name))
