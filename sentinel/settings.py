@@ -73,7 +73,7 @@ class Settings(BaseModel):
     )
     kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
-    @field_validator("hosts", "detectors", mode="before")
+    @field_validator("hosts", "mappings", "sources", "detectors", mode="before")
     @classmethod
     def _told_as_json(cls, value: object) -> object:
         try:
