@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -41,3 +42,5 @@ def main() -> None:
     except SentinelError as error:
         tell("[red]failed:[/]", error)
         sys.exit(1)
+    finally:
+        gc.freeze()  # the process ends: there is no use in looking for garbage among all it holds

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sentinel.core.errors import RefusedToStartError
 
@@ -62,8 +63,14 @@ def _own(package: str, value: str) -> Iterator[tuple[str, object]]:
 
 
 def _others(group: str) -> Iterator[tuple[str, object]]:
-    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+    for point in sorted(_entry_points(tuple(sys.path)).select(group=group), key=lambda point: point.name):
         yield point.name, _loaded(point.name, point.load)
+
+
+@cache
+def _entry_points(_path: tuple[str, ...]) -> Any:
+    """Return what all packages on the path offer: read once, as it means opening a file of each."""
+    return entry_points()
 
 
 def _loaded(name: str, load: Callable[[], object]) -> object:
