@@ -128,20 +128,29 @@ class _Session:
             report("intake-given-up-late")
 
     async def step(self) -> None:
-        """Read once, tell, commit, then tell of silence."""
+        """Read once, and take in what came."""
+        from aiokafka.errors import IllegalStateError  # noqa: PLC0415
+
         limits = self._parts.limits
         polled = await self._intake.getmany(timeout_ms=limits.poll_ms, max_records=limits.poll_records)
         async with self._busy:
-            if not await self._begin(polled):
-                return
-            taken = [self._readings[where].take(_checked(records), self._partitions) for where, records in polled.items()]
-            if taken:
-                await self._tell(taken)
-            is_due = bool(taken) or time.monotonic() - self._told_silence >= limits.silence_seconds
-            silent = await self._silent() if is_due else set()
-            if await self._commit(polled.keys() | silent) and is_due:
-                await self._tell_silence()
-            await self._hold_back()
+            try:
+                await self._take_in(polled)
+            except IllegalStateError:  # partitions went meanwhile: what was not committed comes again to whoever has them
+                self._readings.clear()
+
+    async def _take_in(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Tell, commit, then tell of silence."""
+        if not await self._begin(polled):
+            return
+        taken = [self._readings[where].take(_checked(records), self._partitions) for where, records in polled.items()]
+        if taken:
+            await self._tell(taken)
+        is_due = bool(taken) or time.monotonic() - self._told_silence >= self._parts.limits.silence_seconds
+        silent = await self._silent() if is_due else set()
+        if await self._commit(polled.keys() | silent) and is_due:
+            await self._tell_silence()
+        await self._hold_back()
 
     @property
     def _partitions(self) -> int:
