@@ -17,6 +17,7 @@ from streams.sources.contract import Decoded
 
 BOM: Final = b"\xef\xbb\xbf"
 ENVELOPES_MAX: Final = 4  # one in another: a bus's message, its batch, the batch's records
+REFUSED_MAX: Final = 100
 BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _decode_documents: Final = msgspec.json.Decoder(Raw).decode_lines
@@ -42,35 +43,59 @@ def carried(pointer: str, documents: Sequence[bytes | Raw]) -> Envelope:
 
 
 def decode_all(records: Sequence[bytes], read: Reader) -> Decoded:
-    """Return the rows of all documents of all records in their order, and what was refused."""
+    """Return the rows of all documents of all records in their order, and what was refused.
+
+    Of one record at most `REFUSED_MAX` documents are told as refused; after as many and nothing else, it is read no further.
+    """
     decoded = Decoded()
     for index, record in enumerate(records):
-        _take(decoded, index, record.removeprefix(BOM), "", read, ENVELOPES_MAX)
+        told = _Record(decoded, index, read)
+        told.take(record.removeprefix(BOM), "", ENVELOPES_MAX)
+        if told.refused > REFUSED_MAX:
+            decoded.rejections.append(Rejection(index, Code.TOO_LARGE, detail=f"more than {REFUSED_MAX} documents are refused"))
     return decoded
 
 
-def _take(decoded: Decoded, index: int, document: bytes, pointer: str, read: Reader, depth: int) -> None:
-    try:
-        rows = _read(document, read)
-    except RejectedError as error:
-        if not pointer and (several := _several(document)):
-            _take_parts(decoded, index, several, "", read, depth)
-        else:
-            decoded.rejections.append(Rejection(index, error.code, pointer + error.pointer, error.detail))
-        return
-    if isinstance(rows, Envelope):
-        _take_parts(decoded, index, rows, pointer, read, depth)
-    else:
-        decoded.rows += rows
-        decoded.records += [index] * len(rows)
+@dataclass(slots=True)
+class _Record:
+    """One record while it is read: where its rows go, and how many of its documents were refused."""
 
+    decoded: Decoded
+    index: int
+    read: Reader
+    refused: int = 0
+    taken: int = 0
 
-def _take_parts(decoded: Decoded, index: int, envelope: Envelope, pointer: str, read: Reader, depth: int) -> None:
-    if depth == 0:
-        decoded.rejections.append(Rejection(index, Code.TOO_DEEP, pointer, "envelopes in one another"))
-        return
-    for where, document in envelope.parts:
-        _take(decoded, index, document, pointer + where, read, depth - 1)
+    def take(self, document: bytes, pointer: str, depth: int) -> None:
+        """Add the rows of a document or of those it carries, or why there are none."""
+        try:
+            rows = _read(document, self.read)
+        except RejectedError as error:
+            if not pointer and (several := _several(document)):
+                self._take_parts(several, "", depth)
+            else:
+                self._refuse(Rejection(self.index, error.code, pointer + error.pointer, error.detail))
+            return
+        if isinstance(rows, Envelope):
+            self._take_parts(rows, pointer, depth)
+            return
+        self.taken += 1
+        self.decoded.rows += rows
+        self.decoded.records += [self.index] * len(rows)
+
+    def _take_parts(self, envelope: Envelope, pointer: str, depth: int) -> None:
+        if depth == 0:
+            self._refuse(Rejection(self.index, Code.TOO_DEEP, pointer, "envelopes in one another"))
+            return
+        for where, document in envelope.parts:
+            if self.refused > REFUSED_MAX and not self.taken:
+                return
+            self.take(document, pointer + where, depth - 1)
+
+    def _refuse(self, rejection: Rejection) -> None:
+        self.refused += 1
+        if self.refused <= REFUSED_MAX:
+            self.decoded.rejections.append(rejection)
 
 
 def _read(document: bytes, read: Reader) -> list[EventRow] | Envelope:
