@@ -12,7 +12,7 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
 from sentinel.core.detector import Column, Detector, Facts
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.explain import EXPLANATIONS, ExplanationCode
-from sentinel.core.facts.declare import INDEX, OPENING, RATES
+from sentinel.core.facts.declare import INDEX, OPENING
 from sentinel.core.work import EMERGENCY
 
 IMAGINED: Final = 65_536  # events that are tried
@@ -108,26 +108,29 @@ _OF_EVENTS: Final = len(INDEX)  # columns beyond those of facts
 
 
 class _Imagined(Facts):
-    """Facts of imagined events of which only what is told can be seen: columns are made when a predicate asks for them."""
+    """Facts of imagined events of which only what is told can be seen: columns are made when a predicate asks for them.
+
+    There are no rates: a predicate says that a pattern is there, not how rarely chance gives it.
+    """
 
     __slots__ = ("_dead",)
 
     def __init__(self, told: Told) -> None:
         no = np.zeros(IMAGINED, np.bool_)
-        super().__init__(
-            values=np.empty((0, 0), np.float32),
-            action=_among(ACTIONS, told.actions, _OF_EVENTS),
-            actor_type=_among(ACTOR_TYPES, told.actor_types, _OF_EVENTS + 1),
-            destination=_among(DESTINATIONS, told.destinations, _OF_EVENTS + 2),
-            emergency=_spread(_OF_EVENTS + 3, 2) == 0 if told.emergency else no,
-            has_reason=_spread(_OF_EVENTS + 4, 2) == 0,
-            has_patient=_spread(_OF_EVENTS + 5, 4) > 0 if told.opens else no,
-            rates=dict.fromkeys(RATES, 0.01),
-        )
         dead: dict[str, float] = {}
         for lacks, facts in _DEAD:
             dead |= facts if lacks(told) else {}
-        object.__setattr__(self, "_dead", dead)
+        columns = {
+            "action": _among(ACTIONS, told.actions, _OF_EVENTS),
+            "actor_type": _among(ACTOR_TYPES, told.actor_types, _OF_EVENTS + 1),
+            "destination": _among(DESTINATIONS, told.destinations, _OF_EVENTS + 2),
+            "emergency": _spread(_OF_EVENTS + 3, 2) == 0 if told.emergency else no,
+            "has_reason": _spread(_OF_EVENTS + 4, 2) == 0,
+            "has_patient": _spread(_OF_EVENTS + 5, 4) > 0 if told.opens else no,
+            "_dead": dead,
+        }
+        for name, column in columns.items():
+            object.__setattr__(self, name, column)
 
     def __getitem__(self, name: str) -> Column:
         if name in self._dead:  # type: ignore[attr-defined]

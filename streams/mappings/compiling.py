@@ -146,6 +146,7 @@ class Decoder:
         ]
         self._skips = any_holds(mapping.skip) if mapping.skip else None
         self._is_divided = bool(mapping.split)
+        self._is_of_items = any(not one.separator for one in mapping.split)
         self._make_columns(mapping, places, site_zone)
 
     def _make_columns(self, mapping: Mapping, places: Places, site_zone: str) -> None:
@@ -208,8 +209,10 @@ class Decoder:
             columns[name] = make(table)
         columns["resource_count"] = self._counts(table) if self._counts else [1] * n
         if "id" not in columns:
-            items = [table.columns[one.split.alias] for one in self._splits]
-            columns["id"] = ids_of(table, columns["occurred_at"], columns["actor_id"], items)
+            beside: list[Sequence[str]] = [table.columns[one.split.alias] for one in self._splits]
+            if self._is_of_items:  # which say what is done to each, and the document around them when and by whom
+                beside += [list(map(str, columns["occurred_at"])), columns["actor_id"]]
+            columns["id"] = ids_of(table, beside)
         columns["sub"] = _subs(table, columns["id"]) if self._is_divided else [""] * n
         ordered = [columns[name] if name in columns else [_BLANKS[name]] * n for name in EventRow._fields]
         return list(map(_new_row, zip(*ordered, strict=True)))

@@ -187,11 +187,12 @@ def counts_of(rule: Rule, where: Where) -> Callable[[Table], Numbers]:
     return counts
 
 
-def ids_of(table: Table, times: Sequence[int], actors: Sequence[str], items: Sequence[list[str]]) -> list[str]:
-    """Return ids derived from what records say: the same event told again, in other company too, has the same."""
-    if not items:
-        return [derive("event", *parts) for parts in zip(map(str, times), actors, table.contents, strict=True)]
-    return [derive("event", *parts) for parts in zip(map(str, times), actors, table.contents, *items, strict=True)]
+def ids_of(table: Table, beside: Sequence[Sequence[str]]) -> list[str]:
+    """Return ids derived from what records say: the same event told again, in other company too, has the same.
+
+    `beside`: columns that tell apart what the content of a record, or of a list's item, does not.
+    """
+    return [derive("event", *parts) for parts in zip(table.contents, *beside, strict=True)]
 
 
 def wheres_of(fields: Fields, where: Pointers) -> dict[str, Where]:

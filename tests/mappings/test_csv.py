@@ -68,6 +68,14 @@ def test_a_broken_row_costs_itself_alone() -> None:
     assert [code for _, code, _ in refusals(decoded)] == ["unparseable"] * 3
 
 
+def test_cells_and_records_are_bounded() -> None:
+    """A cell of more than 128 KiB is no row, a record of more than 1 MiB is too large; others go on."""
+    rows = [ROW.format("x" * 140_000), ROW.format('"' + "y;" * 600_000 + '"'), ROW.format("ann")]
+    decoded = read(source(SEMI), (HEAD + "".join(rows)).encode())
+    assert [code for _, code, _ in refusals(decoded)] == ["unparseable", "too-large"]
+    assert names(decoded.rows, "actor_id") == [("ann",)]
+
+
 def test_the_lines_of_records_are_known() -> None:
     """Also when rows take several lines, and of files larger than a block."""
     row = ROW.format('"a\n\nb"')

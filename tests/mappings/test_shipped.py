@@ -142,6 +142,7 @@ needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records unde
         ("openmrs_auditlog", "his_audit/openmrs_auditlog/moduleTestData-initialAuditLogs.xml", 4, 2),
         ("postgresql_csvlog", "db_audit/pgaudit/cnpg-csvlog-pgaudit.csv", 2, 0),
         ("web_access_combined", "web_access/apache/elastic-apache_logs.gz", 4_594, 5_406),
+        ("mariadb_server_audit", "db_audit/mariadb/mariadb-server_audit.log", 31, 5),
     ],
 )
 def test_a_real_file_goes_through(name: str, path: str, rows: int, skipped: int) -> None:
@@ -162,6 +163,22 @@ def test_two_thousand_lines_of_sshd() -> None:
     failed = sum("Failed " in line for line in lines)
     assert Counter(row.action for row in decoded.rows) == {"login-failed": failed, "login": 1, "logout": 1}
     assert not decoded.rejections
+
+
+@needs_real
+def test_audited_acts_of_mongodb() -> None:
+    """A file an act, some with remarks of their collector around it; one is no JSON, one holds no act: both are refused."""
+    source, actors, refused = LOADED["mongodb_audit"][1], Counter[str](), []
+    for path in sorted((REAL / "db_audit/mongodb/mongo-audit").iterdir()):
+        try:
+            document = json.loads(path.read_bytes())
+        except ValueError:
+            document = {}
+        decoded = source.decode([json.dumps(document.get("mongoaudit", document)).encode()])
+        actors.update(row.actor_id for row in decoded.rows)
+        refused += [path.name] * len(decoded.rejections)
+    assert refused == ["bulk.json", "insert.json"]
+    assert actors == {"admin": 20, "unauthenticated": 9, "BILL": 2, "superuser": 2, "realadmin": 1}
 
 
 @needs_real
