@@ -19,10 +19,11 @@ from streams.keeping import Keeper, Store
 from streams.merging import NEVER, ContextSlice, Place
 from streams.reading import Refused
 from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.rows import Row
 from streams.shards import Shards, Trouble
 from streams.state_topic import StateTopic
 from streams.topics import Topics
-from streams.wire import Row, unpack
+from streams.wire import unpack
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
