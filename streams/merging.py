@@ -315,11 +315,14 @@ def _in_order(places: list[Place], taken: list[tuple[int, Rows | _Knowns]]) -> R
     order = np.argsort(rows.append_ms, kind="stable")  # within a millisecond they stay as their places and offsets are
     if len(events) > 1:
         rows, place = rows.pick(order), place[order]
-    known = [(_before(rows, place, at, one), one) for at, some in taken if isinstance(some, _Knowns) for one in some.known]
-    return Run(places, place, rows, sorted(known, key=lambda one: one[0]))
+    known: list[tuple[int, Known]] = []
+    for at, some in taken:
+        if isinstance(some, _Knowns):
+            before = np.searchsorted(_keys(rows.append_ms, place, places), _keys(some.append_ms, at, places))
+            known += zip(before.tolist(), some.known, strict=True)
+    return Run(places, place, rows, known)
 
 
-def _before(rows: Rows, place: Int64s, at: int, known: Known) -> int:
-    """Return how many rows stand before a resource, which is of the place `at`."""
-    first, last = np.searchsorted(rows.append_ms, [known.append_ms, known.append_ms + 1]).tolist()
-    return int(first + np.count_nonzero(place[first:last] < at))
+def _keys(append_ms: Int64s, place: Int64s | int, places: list[Place]) -> Int64s:
+    """Return numbers that stand as append time, then place do."""
+    return append_ms * len(places) + place
