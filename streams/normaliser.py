@@ -32,7 +32,7 @@ LOG_APPEND_TIME: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much is read at once, and how far ahead.
+    """How much is read at once, and how far ahead. `gather_seconds`: between polls that find little, so as to find more.
 
     `ahead_ms`: of append time, that a partition of intake is read ahead of the one that is furthest behind, whoever reads
     that one: whoever puts them in order holds what is between in memory.
@@ -40,6 +40,7 @@ class IntakeLimits:
 
     poll_records: int = 5_000
     poll_ms: int = 100
+    gather_seconds: float = 0.05
     ahead_ms: int = 2_000
     silence_seconds: float = 0.2
     revoke_seconds: float = 10.0
@@ -113,6 +114,7 @@ class _Session:
         self._sources = {topic.name: guarded(parts.sources.get(name, NO_SOURCE)) for name, topic in parts.topics.intake.items()}
         self._readings: dict[TopicPartition, Reading] = {}
         self._busy = asyncio.Lock()
+        self._pause = 0.0
         self._broker_ms = 0
         self._told_silence = 0.0
         self._slowest_ms = 0
@@ -129,7 +131,10 @@ class _Session:
     async def step(self) -> None:
         """Read once, tell, commit, then tell of silence."""
         limits = self._parts.limits
+        await asyncio.sleep(self._pause)
         polled = await self._intake.getmany(timeout_ms=limits.poll_ms, max_records=limits.poll_records)
+        is_little = sum(map(len, polled.values())) < limits.poll_records // 4
+        self._pause = limits.gather_seconds if is_little else 0.0
         async with self._busy:
             if not await self._begin(polled):
                 return

@@ -40,12 +40,14 @@ FAILED: Final = "processing failed on this record"
 class AssessorLimits:
     """How much is taken at once, and how often it is kept.
 
-    `held_rows`: that may wait for their turn; `pending_rows`: that may wait for a store that refuses;
-    `session_ms`: silence after which the group takes a worker for dead.
+    `gather_seconds`: between polls while nothing is left to do, so as to find more; `held_rows`: that may wait for their
+    turn; `pending_rows`: that may wait for a store that refuses; `session_ms`: silence after which the group takes a worker
+    for dead.
     """
 
     poll_records: int = 64
     poll_ms: int = 50
+    gather_seconds: float = 0.03
     batch_rows: int = 2_000
     slice_seconds: float = 0.2
     held_rows: int = 100_000

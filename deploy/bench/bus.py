@@ -182,17 +182,23 @@ class Site:
         return Ran("", usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, seconds)
 
     def lateness(self, rate: float) -> dict[str, float]:
-        """Feed a worker that is up to date; return percentiles (seconds) of how long after its last event an alert is told."""
+        """Feed a worker that is up to date; return percentiles (seconds) of how long after its last event an alert is told.
+
+        And what the worker did with a CPU-second meanwhile.
+        """
         lines = self._feed.lines()
         with self._running() as process:
             asyncio.run(_produce(self.address, islice(lines, HEAD_EVENTS)))
             self._until_stored(HEAD_EVENTS)
-            began_ms = int(time.time() * 1_000)
+            began, used = time.time(), _cpu_seconds(process.pid)
             asyncio.run(_produce(self.address, lines, rate))
             self._until_stored(self._feed.given.events)
+            used = _cpu_seconds(process.pid) - used
             process.send_signal(signal.SIGTERM)
             process.wait(WAIT_SECONDS)
-        return asyncio.run(_lateness(self.address, began_ms))
+        return {"events/CPU s": round((self._feed.given.events - HEAD_EVENTS) / used)} | asyncio.run(
+            _lateness(self.address, int(began * 1_000))
+        )
 
     @contextmanager
     def _running(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -231,6 +237,12 @@ def _front(folder: Path) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def _cpu_seconds(process: int) -> float:
+    """Return what a running process has used, user and system."""
+    user, system = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _quix(folder: Path) -> Path:
