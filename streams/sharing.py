@@ -30,6 +30,7 @@ class Shared:
     """What the intake side reads. `ours`: the partitions that it has, each with the offset at which it began.
 
     `missed`: partitions of which something was not handed over: whoever takes has to read it from Kafka.
+    `bytes_max`: that wait; one read may be more, unless it is 0: nobody takes.
     """
 
     def __init__(self, bytes_max: int = WAITING_BYTES_MAX) -> None:
@@ -43,7 +44,7 @@ class Shared:
     def put(self, read: Read) -> None:
         """Hand records over; nobody waits for one who is slow to take them."""
         size = sum(len(record.value or b"") for record in read.records)
-        if self._bytes + size > self._bytes_max and self._waiting:
+        if self._bytes + size > self._bytes_max and (self._waiting or not self._bytes_max):
             self.missed.add(read.where)
             return
         self._waiting.append(read)

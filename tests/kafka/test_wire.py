@@ -15,7 +15,7 @@ from sentinel.core.event import EventRow
 from streams.reading import RECORD_BYTES_MAX, Reading
 from streams.rows import Row, gathered
 from streams.sources.contract import Decoded, Source
-from streams.wire import HEADERS, Rise, Slice, WireError, hours_of, pack, partition_of, unpack
+from streams.wire import HEADERS, Rise, Slice, WireError, divided, hours_of, pack, partition_of, unpack
 from tests.kafka.intake_feeding import JSON, SOURCES, Shard, an_event
 
 EVENT = SOURCES[JSON].decode([an_event(1)]).rows[0]
@@ -82,6 +82,7 @@ def test_records_stay_below_their_size() -> None:
         (pack([a_slice(1)])[0], [("v", b"1")]),
         (b"\xc1", HEADERS),
         (msgspec.msgpack.encode([["t", "not a number"]]), HEADERS),
+        (msgspec.msgpack.encode([["t", 0, 0, 1, 0, [], b"no place for it", [EVENT]]]), HEADERS),
     ],
 )
 def test_another_version_and_damage_are_told(record: bytes, headers: list[tuple[str, bytes]]) -> None:
@@ -168,3 +169,11 @@ def test_a_record_that_kafka_would_not_carry_on_is_refused_alone() -> None:
     assert [(bad.offset, bad.letter.code, len(bad.letter.record.raw)) for bad in made.refused] == [
         (1, "too-large", RECORD_BYTES_MAX)
     ]
+
+
+@given(st.lists(st.text(max_size=3), max_size=30), st.integers(1, 5))
+def test_each_event_goes_to_its_persons_partition_in_order(actors: list[str], partitions: int) -> None:
+    """None is lost, none twice."""
+    rows = [Row(1_000, n, 0, EVENT._replace(id=str(n), actor_id=actor)) for n, actor in enumerate(actors)]
+    expected = [[row for row in rows if partition_of(row.event.actor_id, partitions) == p] for p in range(partitions)]
+    assert [list(own) for own in divided(gathered(rows), partitions)] == expected
