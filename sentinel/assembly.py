@@ -491,14 +491,15 @@ def worker(settings: Settings) -> faust.App:
     from streams.assessor import Assessor
     from streams.faust_worker import WorkerParts, create
     from streams.normaliser import IntakeParts, Normaliser
+    from streams.sharing import Shared
 
     if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
         raise RefusedToStartError("a worker needs a store that several processes can write to: SENTINEL_STORE=clickhouse://…")
     kafka, declared = bus(settings), topics(settings)
-    intake = IntakeParts(kafka, declared, settings.tenant, sources(settings))
+    intake, shared = IntakeParts(kafka, declared, settings.tenant, sources(settings)), Shared()
     services: dict[str, Callable[[], Runnable]] = {
-        "intake": partial(Normaliser, intake),
-        "archive": partial(Archive, intake, partial(Store, settings)),
+        "intake": partial(Normaliser, intake, shared),
+        "archive": partial(Archive, intake, shared, partial(Store, settings)),
         "assessor": partial(Assessor, _assessor_parts(settings, kafka, declared)),
     }
     return create(WorkerParts(kafka, declared, settings.tenant, services))

@@ -108,6 +108,7 @@ class _Session:
     async def step(self) -> None:
         """Take in what came, then do for a moment what can be done; or find out what has become ours."""
         wait_ms = 0 if self._has_more else self._limits.poll_ms
+        await asyncio.sleep(0.0 if self._has_more else self._limits.gather_seconds)
         polled = await self._links.events.getmany(timeout_ms=wait_ms, max_records=self._limits.poll_records)
         async with self._busy:
             share = self._share

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from sentinel.core.context import ContextRecord
 from sentinel.core.errors import SentinelError
-from streams.wire import Rise, Row, Slice
+from streams.rows import Int64s, Row, Rows, together
+from streams.wire import Rise, Slice
 
 Place = tuple[str, int]
 """A partition of intake, or of the context: topic and number."""
@@ -62,12 +63,75 @@ class Standing(msgspec.Struct, frozen=True):
     taken: list[tuple[str, int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What comes next, in order: events, and resources of the context, each before the event of that index.
+
+    `places`: what `place` numbers, which says of each event where it came from.
+    """
+
+    places: list[Place]
+    place: Int64s
+    rows: Rows
+    known: list[tuple[int, Known]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def record(self, index: int) -> tuple[Place, int]:
+        """Return the record of intake of one of the events: its place and offset."""
+        return self.places[self.place[index]], int(self.rows.offset[index])
+
+    def at(self, index: int) -> tuple[Place, Row]:
+        """Return one of the events."""
+        return self.places[self.place[index]], self.rows.row(index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Knowns:
+    """Resources of the context as columns, as events are."""
+
+    known: list[Known]
+    append_ms: Int64s
+    offset: Int64s
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def cut(self, start: int, stop: int | None = None) -> _Knowns:
+        """Return those from `start` to `stop`."""
+        return _Knowns(self.known[start:stop], self.append_ms[start:stop], self.offset[start:stop])
+
+
+def _columns(known: list[Known]) -> _Knowns:
+    append_ms, offset = np.array([(one.append_ms, one.offset) for one in known], dtype=np.int64).reshape(-1, 2).T
+    return _Knowns(known, append_ms, offset)
+
+
 @dataclass(slots=True)
 class _Chunk:
     """What is left of one slice. `at`: where it came; None: it is not of `events`."""
 
     at: int | None
-    rows: Sequence[Row | Known]
+    rows: Rows | _Knowns
+
+    @property
+    def offset(self) -> int:
+        """Where the first one is."""
+        return int(self.rows.offset[0])
+
+    @property
+    def append_ms(self) -> int:
+        """When the first one came."""
+        return int(self.rows.append_ms[0])
+
+    def before(self, bound: Key, rank: int) -> int:
+        """Return how many stand before `bound`, being of a place of that rank."""
+        append_ms, bound_rank, offset = bound
+        first, last = np.searchsorted(self.rows.append_ms, [append_ms, append_ms + 1]).tolist()
+        if rank == bound_rank:
+            return int(first + np.searchsorted(self.rows.offset[first:last], offset))
+        return int(last if rank < bound_rank else first)
 
 
 @dataclass(slots=True)
@@ -87,8 +151,10 @@ class _Intake:
             return 0
         self.is_cut = False
         self.rises.extend((at, rise) for rise in told.hours if rise.hour > hour and rise.offset >= self.after)
-        rows = told.rows if told.first >= self.after else [row for row in told.rows if row.offset >= self.after]
-        if rows:
+        rows = told.rows if isinstance(told, Slice) else _columns(told.rows)
+        if told.first < self.after:
+            rows = rows.cut(int(np.searchsorted(rows.offset, self.after)))
+        if len(rows):
             self.chunks.append(_Chunk(at, rows))
         self.after, self.until = max(self.after, told.after), max(self.until, told.read_until)
         return len(rows)
@@ -99,35 +165,35 @@ class _Intake:
             self.rises.popleft()
         return self.rises[0][1] if self.rises else None
 
-    def take(self, bound: Key) -> list[Row | Known]:
-        """Return the rows before `bound`, and hold them no longer."""
-        taken: list[Row | Known] = []
+    def take(self, bound: Key) -> list[Rows | _Knowns]:
+        """Return what stands before `bound`, and hold it no longer."""
+        taken: list[Rows | _Knowns] = []
         while self.chunks:
             chunk = self.chunks[0]
-            cut = bisect_left(chunk.rows, bound, key=self.key)
-            taken += chunk.rows[:cut]
+            cut = chunk.before(bound, self.rank)
             if cut < len(chunk.rows):
-                chunk.rows = chunk.rows[cut:]
+                if cut:
+                    taken.append(chunk.rows.cut(0, cut))
+                    chunk.rows = chunk.rows.cut(cut)
                 break
-            self.chunks.popleft()
+            taken.append(self.chunks.popleft().rows)
         return taken
 
-    def key(self, one: Row | Known | Rise) -> Key:
-        """Return where it stands."""
+    def key(self, one: Rise | _Chunk) -> Key:
+        """Return where it stands, or the first of it."""
         return one.append_ms, self.rank, one.offset
 
     def drop_last(self) -> _Chunk:
         """Forget the last rows, and rises that come with them or after; return them."""
         dropped = self.chunks.pop()
-        first = dropped.rows[0]
-        self.after, self.until, self.is_cut = first.offset, min(self.until, first.append_ms), True
+        self.after, self.until, self.is_cut = dropped.offset, min(self.until, dropped.append_ms), True
         while self.rises and self.rises[-1][1].offset >= self.after:
             self.rises.pop()
         return dropped
 
     def taken(self) -> int:
         """Return the offset before which nothing is held."""
-        held = [chunk.rows[0].offset for chunk in list(self.chunks)[:1]] + [rise.offset for _, rise in list(self.rises)[:1]]
+        held = [chunk.offset for chunk in list(self.chunks)[:1]] + [rise.offset for _, rise in list(self.rises)[:1]]
         return min(held, default=self.after)
 
     def came(self) -> list[int]:
@@ -183,18 +249,18 @@ class Merge:
         except KeyError:
             raise UnknownPlaceError(f"partition {partition} of {topic} is not among those that this worker knows") from None
 
-    def take(self) -> list[tuple[Place, Row | Known]] | Mark | None:
-        """Return the rows that come next, with their places; or that the hour rises; None: what comes next is not known yet."""
+    def take(self) -> Run | Mark | None:
+        """Return what comes next; or that the hour rises; None: what comes next is not known yet."""
         bound: Key = (min(intake.until for intake in self._intakes.values()), NEVER, 0)
         rise = self._first_rise(bound)
         if rise is not None:
             bound, hour = rise
-        rows = [(place, row) for place, intake in self._intakes.items() for row in intake.take(bound)]
+        taken = [(at, one) for at, intake in enumerate(self._intakes.values()) for one in intake.take(bound)]
         self._reached = max(self._reached, bound[0])
-        if rows:
-            self.held -= sum(type(row) is Row for _, row in rows)
-            rows.sort(key=_append_ms)  # stable: within a millisecond they stay as their places and offsets are
-            return rows
+        if taken:
+            run = _in_order(list(self._intakes), taken)
+            self.held -= len(run)
+            return run
         if rise is None:
             return None
         self.hour = hour
@@ -227,7 +293,7 @@ class Merge:
         """
         while self.held > rows_max:
             intakes = [intake for intake in self._intakes.values() if intake.chunks and intake.chunks[-1].at is not None]
-            dropped = max(intakes, key=lambda intake: intake.key(intake.chunks[-1].rows[0])).drop_last()
+            dropped = max(intakes, key=lambda intake: intake.key(intake.chunks[-1])).drop_last()
             self.held -= len(dropped.rows)
             self._shed = min(at for at in (dropped.at, self._shed) if at is not None)
 
@@ -241,5 +307,22 @@ class Merge:
         return shed
 
 
-def _append_ms(row: tuple[Place, Row | Known]) -> int:
-    return row[1].append_ms
+def _in_order(places: list[Place], taken: list[tuple[int, Rows | _Knowns]]) -> Run:
+    """Return what was taken of `places`, which are in the order of their ranks, each one's in order."""
+    events = [(at, one) for at, one in taken if isinstance(one, Rows)]
+    rows = together([one for _, one in events])
+    place = np.repeat([at for at, _ in events], [len(one) for _, one in events])
+    order = np.argsort(rows.append_ms, kind="stable")  # within a millisecond they stay as their places and offsets are
+    if len(events) > 1:
+        rows, place = rows.pick(order), place[order]
+    known: list[tuple[int, Known]] = []
+    for at, some in taken:
+        if isinstance(some, _Knowns):
+            before = np.searchsorted(_keys(rows.append_ms, place, places), _keys(some.append_ms, at, places))
+            known += zip(before.tolist(), some.known, strict=True)
+    return Run(places, place, rows, known)
+
+
+def _keys(append_ms: Int64s, place: Int64s | int, places: list[Place]) -> Int64s:
+    """Return numbers that stand as append time, then place do."""
+    return append_ms * len(places) + place

@@ -16,6 +16,7 @@ from streams.faults import report
 from streams.reading import Reading, Taken
 from streams.record import NO_SOURCE, guarded
 from streams.running import Connected
+from streams.sharing import Read, Shared
 from streams.sources.contract import Source
 from streams.topics import Topics
 from streams.wire import HEADERS, pack
@@ -31,7 +32,7 @@ LOG_APPEND_TIME: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much is read at once, and how far ahead.
+    """How much is read at once, and how far ahead. `gather_seconds`: between polls that find little, so as to find more.
 
     `ahead_ms`: of append time, that a partition of intake is read ahead of the one that is furthest behind, whoever reads
     that one: whoever puts them in order holds what is between in memory.
@@ -39,6 +40,7 @@ class IntakeLimits:
 
     poll_records: int = 5_000
     poll_ms: int = 100
+    gather_seconds: float = 0.05
     ahead_ms: int = 2_000
     silence_seconds: float = 0.2
     revoke_seconds: float = 10.0
@@ -57,11 +59,11 @@ class IntakeParts:
 
 
 class Normaliser(Connected):
-    """Reads its share of intake. Stopping commits what is in hand and leaves the group."""
+    """Reads its share of intake, and hands what it read to `shared`. Stopping commits what is in hand and leaves the group."""
 
-    def __init__(self, parts: IntakeParts) -> None:
+    def __init__(self, parts: IntakeParts, shared: Shared | None = None) -> None:
         super().__init__()
-        self._parts = parts
+        self._parts, self._shared = parts, shared or Shared(0)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[_Session]:
@@ -75,7 +77,7 @@ class Normaliser(Connected):
         ):
             told = {"session_timeout_ms": parts.limits.session_ms, "max_partition_fetch_bytes": FETCH_BYTES}
             intake = consumer(parts.bus, group=parts.topics.group("intake"), **told)
-            session = _Session(parts, intake, asking, out, kafka)
+            session = _Session(parts, self._shared, intake, asking, out, kafka)
             intake.subscribe(names, listener=_listener(session))
             async with started(parts.bus, intake):
                 yield session
@@ -100,16 +102,19 @@ class _Session:
     def __init__(
         self,
         parts: IntakeParts,
+        shared: Shared,
         intake: AIOKafkaConsumer,
         asking: AIOKafkaConsumer,
         out: AIOKafkaProducer,
         kafka: AIOKafkaAdminClient,
     ) -> None:
-        self._parts, self._intake, self._asking, self._out, self._admin = parts, intake, asking, out, kafka
+        self._parts, self._shared = parts, shared
+        self._intake, self._asking, self._out, self._admin = intake, asking, out, kafka
         self._group = parts.topics.group("intake")
         self._sources = {topic.name: guarded(parts.sources.get(name, NO_SOURCE)) for name, topic in parts.topics.intake.items()}
         self._readings: dict[TopicPartition, Reading] = {}
         self._busy = asyncio.Lock()
+        self._pause = 0.0
         self._broker_ms = 0
         self._told_silence = 0.0
         self._slowest_ms = 0
@@ -124,6 +129,7 @@ class _Session:
         try:
             async with asyncio.timeout(self._parts.limits.revoke_seconds), self._busy:
                 self._readings.clear()
+                self._shared.ours = {}
         except TimeoutError:
             report("intake-given-up-late")
 
@@ -132,18 +138,22 @@ class _Session:
         from aiokafka.errors import IllegalStateError  # noqa: PLC0415
 
         limits = self._parts.limits
+        await asyncio.sleep(self._pause)
         polled = await self._intake.getmany(timeout_ms=limits.poll_ms, max_records=limits.poll_records)
+        is_little = sum(map(len, polled.values())) < limits.poll_records // 4
+        self._pause = limits.gather_seconds if is_little else 0.0
         async with self._busy:
             try:
                 await self._take_in(polled)
             except IllegalStateError:  # partitions went meanwhile: what was not committed comes again to whoever has them
                 self._readings.clear()
+                self._shared.ours = {}
 
     async def _take_in(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Tell, commit, then tell of silence."""
         if not await self._begin(polled):
             return
-        taken = [self._readings[where].take(_checked(records), self._partitions) for where, records in polled.items()]
+        taken = [self._take(where, records) for where, records in polled.items()]
         if taken:
             await self._tell(taken)
         is_due = bool(taken) or time.monotonic() - self._told_silence >= self._parts.limits.silence_seconds
@@ -169,10 +179,17 @@ class _Session:
                     start, until_ms = await self._start(where, polled), 0
                 source = self._sources[where.topic]
                 self._readings[where] = Reading(self._parts.tenant, where.topic, where.partition, source, start, until_ms)
+            self._shared.ours = {where: reading.next for where, reading in self._readings.items()}
         return polled.keys() <= self._readings.keys()
 
     async def _start(self, where: TopicPartition, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
         return int(polled[where][0].offset if where in polled else await self._intake.position(where))
+
+    def _take(self, where: TopicPartition, records: Sequence[Any]) -> Taken:
+        reading = self._readings[where]
+        first, taken = reading.next, reading.take(_checked(records), self._partitions)
+        self._shared.put(Read(where, first, reading.next, records))
+        return taken
 
     async def _tell(self, taken: Sequence[Taken]) -> None:
         letters = [refused for one in taken for refused in one.refused]

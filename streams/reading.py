@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
+import numpy as np
 
 from sentinel.core.errors import Rejection, RejectionCode
 from streams.record import DeadLetter, Kind, LogRecord
+from streams.rows import Int64s, Rows
 from streams.sources.contract import Decoded, Source
 from streams.topics import MESSAGE_BYTES_MAX
-from streams.wire import Rise, Row, Slice, hour_of, partition_of
+from streams.wire import Rise, Slice, divided, hours_of
 
 RECORD_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2  # a dead letter has to fit, with its reasons
 ROWS_USUAL: Final = 100  # a record with more events than this is measured
@@ -86,40 +88,45 @@ class Reading:
         decoded = self.source.decode([records[at].value or b"" for at in readable])
         rejections = [Rejection(readable[bad.index], bad.code, bad.pointer, bad.detail) for bad in decoded.rejections]
         rejections += self._unwieldy(records, readable, decoded)
-        rows: list[list[Row]] = [[] for _ in range(partitions)]
-        without = {bad.index for bad in rejections}
-        hours: list[Rise] = []
-        ordinal, last = 0, -1
-        for index, event in zip(decoded.records, decoded.rows, strict=True):
-            at = readable[index]
-            if at in without:
-                continue
-            ordinal, last = (ordinal + 1 if at == last else 0), at
-            row = Row(times[at], records[at].offset, ordinal, event)
-            self._rise(row, hours)
-            rows[partition_of(event.actor_id, partitions)].append(row)
-        slices = [Slice(self.topic, self.partition, first, self.next, self.until_ms, hours, own) for own in rows]
-        return Taken(slices, [self._refused(records[bad.index], times[bad.index], bad) for bad in rejections])
+        rows = self._rows(records, times, readable, decoded, {bad.index for bad in rejections})
+        hours = self._rises(rows)
+        slices = [
+            Slice(self.topic, self.partition, first, self.next, self.until_ms, hours, own) for own in divided(rows, partitions)
+        ]
+        return Taken(slices, [self._refused(records[bad.index], int(times[bad.index]), bad) for bad in rejections])
 
     def silent(self) -> Slice:
         """Return what tells that nothing came before `until_ms`."""
         return Slice(self.topic, self.partition, self.next, self.next, self.until_ms)
 
-    def _advance(self, records: Sequence[IntakeRecord]) -> list[int]:
-        times = []
-        for record in records:
-            self.until_ms = max(self.until_ms, record.timestamp)
-            times.append(self.until_ms)
-        self.next = records[-1].offset + 1
+    def _advance(self, records: Sequence[IntakeRecord]) -> Int64s:
+        """Return when each record stands in the order (ms)."""
+        times = np.maximum.accumulate([self.until_ms, *(record.timestamp for record in records)])[1:]
+        self.until_ms, self.next = int(times[-1]), records[-1].offset + 1
         return times
 
-    def _rise(self, row: Row, hours: list[Rise]) -> None:
-        hour = hour_of(row.event.occurred_at, row.append_ms)
-        if hour > self.hour:
-            self.hour = hour
-            if hours and hours[-1].offset == row.offset:
-                hours.pop()
-            hours.append(Rise(row.append_ms, row.offset, hour))
+    @staticmethod
+    def _rows(records: Sequence[IntakeRecord], times: Int64s, readable: list[int], decoded: Decoded, without: set[int]) -> Rows:
+        """Return the events as rows, those of some records left out."""
+        at = np.array(readable, dtype=np.int64)[np.array(decoded.records, dtype=np.int64)]
+        events = decoded.rows
+        if without:
+            kept = np.flatnonzero(~np.isin(at, list(without)))
+            at, events = at[kept], [events[index] for index in kept.tolist()]
+        offsets = np.array([record.offset for record in records], dtype=np.int64)
+        return Rows(np.array([times[at], offsets[at], _ordinals(at)]), events)
+
+    def _rises(self, rows: Rows) -> list[Rise]:
+        """Return the records in which the hour rises, each to the highest of its events."""
+        reached = np.maximum.accumulate(np.concatenate([[self.hour], hours_of(rows)]))
+        self.hour = int(reached[-1])
+        rises: list[Rise] = []
+        for at in np.flatnonzero(reached[1:] > reached[:-1]).tolist():
+            rise = Rise(int(rows.append_ms[at]), int(rows.offset[at]), int(reached[at + 1]))
+            if rises and rises[-1].offset == rise.offset:
+                rises.pop()
+            rises.append(rise)
+        return rises
 
     def _unwieldy(self, records: Sequence[IntakeRecord], readable: list[int], decoded: Decoded) -> Iterator[Rejection]:
         """Refuse what Kafka would not carry on: a record that is too long, or whose events together are."""
@@ -135,6 +142,12 @@ class Reading:
         raw = (record.value or b"")[:RECORD_BYTES_MAX]
         kept = LogRecord(self.tenant, Kind.EVENT, self.source.name, raw, append_ms * 1_000)
         return Refused(self.topic, self.partition, record.offset, DeadLetter(kept, why.code, why.pointer, why.detail))
+
+
+def _ordinals(records: Int64s) -> Int64s:
+    """Return, of events by their records, which of its record's each one is."""
+    starts = np.flatnonzero(np.concatenate([[True], records[1:] != records[:-1]])) if len(records) else records
+    return np.arange(len(records)) - np.repeat(starts, np.diff([*starts, len(records)]))
 
 
 def _bytes(decoded: Decoded, index: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,8 @@ from sentinel.core.batch import EventBatch, Provenance, batch_of
 from sentinel.core.errors import SentinelError
 from streams.faults import report
 from streams.keeping import Keeper, Stored
-from streams.merging import Known, Mark, Merge, Place
-from streams.wire import Row
+from streams.merging import Mark, Merge, Place, Run
+from streams.rows import Row
 
 if TYPE_CHECKING:
     from sentinel.core.closing import Closing
@@ -53,7 +52,8 @@ class Owned:
     def __init__(self, shard: Shard, merge: Merge, sources: Mapping[str, str], trouble: Trouble) -> None:
         self.shard, self.merge, self._sources, self._trouble = shard, merge, sources, trouble
         self.stored: Stored | None = None
-        self._taken: list[tuple[Place, Row | Known]] = []
+        self._run: Run | None = None  # what was taken, and is not all done
+        self._done = self._known = 0  # of its events, and of its resources of the context
         self.is_starving = False  # more has to come before anything can be done
         self.is_broken = False  # the core failed: it has to be restored
         self.mark: int | None = None
@@ -62,71 +62,76 @@ class Owned:
     @property
     def is_even(self) -> bool:
         """Whether all that was taken is assessed: only then state and merge stand at the same place."""
-        return not self._taken
+        return self._run is None
 
     @property
     def held(self) -> int:
         """How many rows wait."""
-        return self.merge.held + len(self._taken)
+        return self.merge.held + (len(self._run) - self._done if self._run is not None else 0)
 
     def step(self, keeper: Keeper, rows_max: int) -> bool:
         """Take context in, or assess at most `rows_max` events; False: nothing can be done now."""
-        if not self._taken and not self._take():
+        run = self._run if self._run is not None else self._take()
+        if run is None:
             return False
-        kind = type(self._taken[0][1])
-        piece = list(takewhile(lambda one: type(one[1]) is kind, islice(self._taken, rows_max)))
-        if kind is Known:
-            self.shard.know(record for _, known in piece if isinstance(known, Known) for record in known.records)
-            done = len(piece)
+        known = run.known[self._known : self._known + rows_max]
+        now = [one for before, one in known if before == self._done]
+        if now:
+            self.shard.know(record for one in now for record in one.records)
+            self._known += len(now)
         else:
-            done = self._assess(keeper, [(place, row) for place, row in piece if isinstance(row, Row)])
-        del self._taken[:done]
+            stop = min([self._done + rows_max, len(run), *(before for before, _ in known[:1])])
+            self._done += self._assess(keeper, run, self._done, stop)
+        if self._done == len(run) and self._known == len(run.known):
+            self._run = None
         return True
 
-    def _take(self) -> bool:
+    def _take(self) -> Run | None:
         """Take what comes next; at a mark, end the hours before it."""
         found = None if self.mark is not None else self.merge.take()
+        self.is_starving = found is None and self.mark is None
         if isinstance(found, Mark):
             self.mark = found.hour
             self.closing = self.shard.closing(found.hour)
-        elif found:
-            self._taken = found
-        self.is_starving = found is None and self.mark is None
-        return bool(self._taken)
+            return None
+        self._run, self._done, self._known = found, 0, 0
+        return found
 
-    def _assess(self, keeper: Keeper, rows: Sequence[tuple[Place, Row]]) -> int:
-        """Assess rows, or the first of them alone; return how many that were.
+    def _assess(self, keeper: Keeper, run: Run, start: int, stop: int) -> int:
+        """Assess events of a run, or those of the first one's record alone; return how many that were.
 
         Raises:
             SetBackError: the core failed.
         """
         trouble = self._trouble
-        if trouble.suspects and any((place, row.offset) in trouble.suspects for place, row in rows):
-            rows = [one for one in rows if one[0] == rows[0][0] and one[1].offset == rows[0][1].offset]
-            if (rows[0][0], rows[0][1].offset) in trouble.bad:
-                return len(rows)
-        batch, stored = keeper.fresh(self._batch(rows), self.stored)
+        if trouble.suspects and any(run.record(at) in trouble.suspects for at in range(start, stop)):
+            stop = next((at for at in range(start, stop) if run.record(at) != run.record(start)), stop)
+            if run.record(start) in trouble.bad:
+                return stop - start
+        batch, stored = keeper.fresh(self._batch(run, start, stop), self.stored)
         try:
             work = self.shard.take(batch)  # from here on it would not be as if it had never been taken
             self.shard.assess(work, 0, len(batch))
             processed = self.shard.finish(work)
         except Exception as error:  # noqa: BLE001 - whatever it raises, one record must not stop the others
-            trouble.note(rows)
+            trouble.note([run.at(at) for at in range(start, stop)])
             self.is_broken = True
-            report("core-failed", error, rows=len(rows))
+            report("core-failed", error, rows=stop - start)
             raise SetBackError("the core failed on an event") from None
         keeper.keep(processed, stored)
-        return len(rows)
+        return stop - start
 
-    def _batch(self, rows: Sequence[tuple[Place, Row]]) -> EventBatch:
+    def _batch(self, run: Run, start: int, stop: int) -> EventBatch:
+        rows, place = run.rows.cut(start, stop), run.place[start:stop]
+        sources = [self._sources.get(topic, "") for topic, _ in run.places]  # the context is of no source, and has no events
         where = Provenance(
-            source=[self._sources[topic] for (topic, _), _ in rows],
-            received_at=np.array([row.append_ms for _, row in rows], dtype=np.int64) * 1_000,
-            partition=np.array([partition for (_, partition), _ in rows], dtype=np.int64),
-            offset=np.array([row.offset for _, row in rows], dtype=np.int64),
-            ordinal=np.array([row.ordinal for _, row in rows], dtype=np.int64),
+            source=[sources[at] for at in place.tolist()],
+            received_at=rows.append_ms * 1_000,
+            partition=np.array([partition for _, partition in run.places], dtype=np.int64)[place],
+            offset=rows.offset,
+            ordinal=rows.ordinal,
         )
-        return batch_of(self.shard.tenant, [row.event for _, row in rows], where)
+        return batch_of(self.shard.tenant, rows.events, where)
 
 
 class Shards:

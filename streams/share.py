@@ -19,10 +19,11 @@ from streams.keeping import Keeper, Store
 from streams.merging import NEVER, ContextSlice, Place
 from streams.reading import Refused
 from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.rows import Row
 from streams.shards import Shards, Trouble
 from streams.state_topic import StateTopic
 from streams.topics import Topics
-from streams.wire import Row, unpack
+from streams.wire import unpack
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
 class AssessorLimits:
     """How much is taken at once, and how often it is kept.
 
-    `held_rows`: that may wait for their turn; `pending_rows`: that may wait for a store that refuses;
-    `session_ms`: silence after which the group takes a worker for dead.
+    `gather_seconds`: between polls while nothing is left to do, so as to find more; `held_rows`: that may wait for their
+    turn; `pending_rows`: that may wait for a store that refuses; `session_ms`: silence after which the group takes a worker
+    for dead.
     """
 
     poll_records: int = 64
     poll_ms: int = 50
+    gather_seconds: float = 0.03
     batch_rows: int = 2_000
     slice_seconds: float = 0.2
     held_rows: int = 30_000

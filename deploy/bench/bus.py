@@ -1,7 +1,7 @@
 """The distributed runtime beside other ways to read the same topic: events a CPU-second of one worker, and how late alerts are.
 
 Broker, store and worker share the machine. Only the worker's CPU counts: from raw records in `intake` to rows handed to the
-store and alerts in their topic.
+store and alerts in their topic. Two shapes of feed: a backfill, in which many hours end each second, and one as in life.
 """
 
 from __future__ import annotations
@@ -15,47 +15,72 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench import inputs
-from deploy.bench.inputs import OWN, Input
+from deploy.bench import inputs, live
+from deploy.bench.inputs import HEAD_EVENTS, OWN, Input
 from deploy.bench.process import ROOT, MeasurementError, Ran, module, run, sentinel
 from deploy.bench.report import MIB, WIDTH, Row
 from deploy.kafka.broker import Broker
 
 QUIX: Final = ("quixstreams==3.28.1", "orjson==3.11.4")
 PARTITIONS: Final = 2  # of the topics: a hospital of 400 staff gives an hour's closing little to divide
-BUDGET: Final = "4"
+BUDGET: Final = 4  # alerts a day and hospital
+LIVE_RATE: Final = 30_000.0  # events a second of those that lie ready
 WAIT_SECONDS: Final = 120.0
+HOUR: Final = 3_600.0
 INTAKE: Final = f"intake.{OWN}"
-HISTORY_SHARE: Final = 0.9  # of the events come before the ones whose alerts are timed
+SHAPES: Final = ("live", "backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Events to send, and the alerts a day that are wanted of them. `rate`: live ones are told a moment that moves so fast."""
+
+    given: Input
+    budget: int
+    rate: float = 0.0
+
+    def lines(self, count: int | None = None) -> Iterator[bytes]:
+        """Yield the first `count` lines, as they are sent; of a live feed, the hour turns in its middle."""
+        now, half = time.time(), self.given.events / 2
+        with self.given.file(OWN).open("rb") as lines:
+            for number, line in enumerate(islice(lines, count)):
+                told = (now // HOUR + 1) * HOUR + (number - half) / self.rate if self.rate else 0.0
+                yield (live.stamped(line, told) if self.rate else line).rstrip(b"\n")
 
 
 @dataclass(slots=True)
 class BusBench:
-    """One run in `folder`."""
+    """One run in `folder`, of the shapes told. `lateness`: by shape, the rate of the feed and percentiles in seconds."""
 
     folder: Path
     given: Input
     console: Console
+    shapes: Sequence[str] = SHAPES
     rows: dict[str, Row] = field(default_factory=dict)
-    latency: dict[str, float] = field(default_factory=dict)
+    lateness: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def run(self) -> None:
+    def run(self, with_others: bool = True) -> None:
         """Measure everything."""
         scratch = self.folder / "bus"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        with Broker(scratch / "kafka") as broker:
-            self._others(broker.address, scratch)
-        self._worker(scratch / "throughput")
+        if with_others:
+            with Broker(scratch / "kafka") as broker:
+                self._others(broker.address, scratch)
+        run([sys.executable, "-c", "from sentinel import assembly; assembly.prepare()"])  # compiles, once a version
+        for shape in self.shapes:
+            self._worker(shape, scratch)
 
     def _others(self, address: str, scratch: Path) -> None:
         sent = run(module("yardsticks", "produce", address, str(self.given.file(OWN)))).output.strip()
@@ -70,22 +95,26 @@ class BusBench:
             ran = run(command)
             self.rows[name] = _row(ran, int(ran.output.split()[-1]))
 
-    def _worker(self, scratch: Path) -> None:
+    def _worker(self, shape: str, scratch: Path) -> None:
         """Let one worker take all that is there, and look how late its alerts are at half of that speed."""
-        run([sys.executable, "-c", "from sentinel import assembly; assembly.prepare()"])  # compiles, once a version
-        for name, part, events in (
-            ("sentinel worker, start", "head", inputs.HEAD_EVENTS),
-            ("sentinel worker", "all", self.given.events),
-        ):
-            with Site(scratch, self.given) as site:
-                site.produce(self.given.file(OWN, part))
+        feed = self._feed(shape, scratch)
+        for name, events in ((f"{_named(shape)}, start", HEAD_EVENTS), (_named(shape), self.given.events)):
+            with Site(scratch / "site", feed) as site:
+                asyncio.run(_produce(site.address, feed.lines(events)))
                 self._say(name)
-                ran = site.worker(events)
-                self.rows[name] = _row(ran, events)
-        rate = self.given.events / (ran.seconds - self.rows["sentinel worker, start"].seconds) / 2
-        with Site(scratch, self.given) as site:
-            self._say(f"how late alerts are at {rate:,.0f} events a second")
-            self.latency = site.latency(self.given.file(OWN), rate)
+                self.rows[name] = _row(site.worker(events), events)
+        start, whole = self.rows[f"{_named(shape)}, start"], self.rows[_named(shape)]
+        rate = (whole.events - start.events) / (whole.seconds - start.seconds) / 2
+        with Site(scratch / "site", replace(feed, rate=rate) if feed.rate else feed) as site:
+            self._say(f"how late alerts are at {rate:,.0f} events a second, {shape}")
+            self.lateness[shape] = {"rate": round(rate)} | site.lateness(rate)
+
+    def _feed(self, shape: str, scratch: Path) -> Feed:
+        if shape == "backfill":
+            return Feed(self.given, BUDGET)
+        self._say("a live feed")
+        made = live.make(self.given, scratch / "live", datetime.now(UTC).date())
+        return Feed(made.given, BUDGET * made.hospitals, LIVE_RATE)
 
     def _say(self, doing: str) -> None:
         self.console.print(f"… {doing}", highlight=False)
@@ -98,17 +127,27 @@ class BusBench:
             share, mib = row.per_cpu_second / fastest, row.peak_rss_bytes // MIB
             table.add_row(name, f"{row.events:,}", f"{row.cpu_seconds:.2f}", f"{row.per_cpu_second:,}", f"{share:.3f}", str(mib))
         self.console.print(table)
-        if (steady := self.rows["sentinel worker"].steady(self.rows["sentinel worker, start"])) is not None:
-            self.console.print(f"sentinel worker beyond its start: {steady:,} events a CPU-second", highlight=False)
-        self.console.print(f"from event to alert: {json.dumps(self.latency)}", highlight=False)
+        for shape in self.shapes:
+            steady = self.rows[_named(shape)].steady(self.rows[f"{_named(shape)}, start"])
+            self.console.print(f"{_named(shape)}, beyond its start: {steady or 0:,} events a CPU-second", highlight=False)
+            self.console.print(f"from event to alert, {shape}: {json.dumps(self.lateness[shape])}", highlight=False)
+
+
+def _named(shape: str) -> str:
+    return f"sentinel worker, {shape}"
 
 
 class Site:
     """A broker, a store in a process of its own, and the topics; the context is told before all events."""
 
-    def __init__(self, folder: Path, given: Input) -> None:
-        self._folder, self._given = folder, given
+    def __init__(self, folder: Path, feed: Feed) -> None:
+        self._folder, self._feed = folder, feed
         self._closing = ExitStack()
+
+    @property
+    def address(self) -> str:
+        """Where the broker is."""
+        return self._broker.address
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -122,18 +161,14 @@ class Site:
             "SENTINEL_KAFKA_PARTITIONS": str(PARTITIONS),
             "SENTINEL_KAFKA_STATE_KEY": "of the benchmark",
             "SENTINEL_STORE": f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{port}/default",
-            "SENTINEL_BUDGET": BUDGET,
+            "SENTINEL_BUDGET": str(self._feed.budget),
         }
         run(sentinel("topics", "create"), self._environment)
-        asyncio.run(_tell_context(self._broker.address, self._given.context))
+        asyncio.run(_tell_context(self.address, self._feed.given.context))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
-
-    def produce(self, file: Path, rate: float = 0.0) -> None:
-        """Send each line as a record, at `rate` a second; 0: at once."""
-        asyncio.run(_produce(self._broker.address, file, rate))
 
     def worker(self, events: int) -> Ran:
         """Run a worker until so many events are stored, and return what it cost."""
@@ -146,14 +181,24 @@ class Site:
             process.returncode = os.waitstatus_to_exitcode(status)
         return Ran("", usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, seconds)
 
-    def latency(self, file: Path, rate: float) -> dict[str, float]:
-        """Feed a worker that is up to date; return percentiles (seconds) of how long after its last event an alert is told."""
+    def lateness(self, rate: float) -> dict[str, float]:
+        """Feed a worker that is up to date; return percentiles (seconds) of how long after its last event an alert is told.
+
+        And what the worker did with a CPU-second meanwhile.
+        """
+        lines = self._feed.lines()
         with self._running() as process:
-            self.produce(file, rate)
-            self._until_stored(self._given.events)
+            asyncio.run(_produce(self.address, islice(lines, HEAD_EVENTS)))
+            self._until_stored(HEAD_EVENTS)
+            began, used = time.time(), _cpu_seconds(process.pid)
+            asyncio.run(_produce(self.address, lines, rate))
+            self._until_stored(self._feed.given.events)
+            used = _cpu_seconds(process.pid) - used
             process.send_signal(signal.SIGTERM)
             process.wait(WAIT_SECONDS)
-        return asyncio.run(_lateness(self._broker.address))
+        return {"events/CPU s": round((self._feed.given.events - HEAD_EVENTS) / used)} | asyncio.run(
+            _lateness(self.address, int(began * 1_000))
+        )
 
     @contextmanager
     def _running(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -194,6 +239,12 @@ def _front(folder: Path) -> Iterator[int]:
         process.wait()
 
 
+def _cpu_seconds(process: int) -> float:
+    """Return what a running process has used, user and system."""
+    user, system = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _quix(folder: Path) -> Path:
     """Return the interpreter of an environment with Quix Streams, made on first use: its pins are not ours."""
     python = folder / "quix" / "bin" / "python"
@@ -219,17 +270,16 @@ async def _tell_context(address: str, folder: Path) -> None:
                 await producer.send("context", line, key=f"{resource['resourceType']}/{resource['id']}".encode())
 
 
-async def _produce(address: str, file: Path, rate: float) -> None:
-    """Send lines in their order, each to the partition after the last one's, so that all are as far."""
+async def _produce(address: str, lines: Iterable[bytes], rate: float = 0.0) -> None:
+    """Send lines as records at `rate` a second, 0: at once; to the partitions in turn, so that all are as far."""
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415
 
     async with AIOKafkaProducer(bootstrap_servers=address, linger_ms=20, max_batch_size=1 << 18) as producer:
         started = time.monotonic()
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines):
-                await producer.send(INTAKE, line.rstrip(b"\n"), partition=number % PARTITIONS)
-                if rate and number % 200 == 0 and (early := number / rate - (time.monotonic() - started)) > 0:
-                    await asyncio.sleep(early)
+        for number, line in enumerate(lines):
+            await producer.send(INTAKE, line, partition=number % PARTITIONS)
+            if rate and number % 200 == 0 and (early := number / rate - (time.monotonic() - started)) > 0:
+                await asyncio.sleep(early)
 
 
 def _stored(dsn: str) -> int:
@@ -245,8 +295,8 @@ def _stored(dsn: str) -> int:
         connections.close()
 
 
-async def _lateness(address: str) -> dict[str, float]:
-    """Return percentiles of the time between the last event of an alert's version and its record in `alerts`."""
+async def _lateness(address: str, began_ms: int) -> dict[str, float]:
+    """Return percentiles of the time between the last event of an alert's version, of those since then, and its record."""
     from aiokafka import AIOKafkaConsumer  # noqa: PLC0415
 
     appended: dict[str, int] = {}
@@ -259,8 +309,9 @@ async def _lateness(address: str) -> dict[str, float]:
     async with consumer:
         while found := await consumer.getmany(timeout_ms=3_000):
             for record in (r for records in found.values() for r in records):
-                times = [appended[id_] for id_ in json.loads(record.value)["event_ids"] if id_ in appended]
-                late.append((record.timestamp - max(times)) / 1_000)
+                last = max(appended[id_] for id_ in json.loads(record.value)["event_ids"] if id_ in appended)
+                if last >= began_ms:
+                    late.append((record.timestamp - last) / 1_000)
     late.sort()
     return {"alerts": len(late)} | {
         f"p{p}": round(late[min(len(late) - 1, len(late) * p // 100)], 3) for p in (50, 90, 99) if late
@@ -272,6 +323,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.bench.bus", description=__doc__)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench")
+    parser.add_argument("--shape", choices=SHAPES, action="append", help="of the feed; both, unless told")
+    parser.add_argument("--without-others", action="store_true", help="only the worker")
     given = parser.parse_args(arguments)
     folder = given.folder.absolute()
     want = inputs.wanted(given.events)
@@ -279,8 +332,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(module("inputs", str(folder), json.dumps({field_: getattr(want, field_) for field_ in want.__slots__})))
     found = inputs.cached(folder, want)
     assert found is not None
-    bench = BusBench(folder, found, Console(width=WIDTH))
-    bench.run()
+    bench = BusBench(folder, found, Console(width=WIDTH), given.shape or SHAPES)
+    bench.run(not given.without_others)
     bench.show()
 
 

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from sentinel.core.event import EventRow
+from sentinel.core.event import AHEAD_MAX_US, HOUR_US, EventRow
 from streams.bus import Bus, consumer, producer, started
 from streams.sources import sentinel_json
 from streams.sources.contract import Source
 from streams.topics import Topics
-from streams.wire import Slice, hour_of, partition_of, unpack
+from streams.wire import Slice, partition_of, unpack
 
 JSON, OTHER = "sentinel_json", "other_json"
 SOURCES = {JSON: sentinel_json.SOURCE, OTHER: Source(OTHER, "The same by another name", sentinel_json.SOURCE.decode)}
@@ -151,7 +151,7 @@ def _decoded(topics: Topics, raws: dict[tuple[int, str, int, int], bytes]) -> Ex
         made.refused += [place[1:]] * len(decoded.rejections)
         for ordinal, event in enumerate(decoded.rows):
             made.rows[partition_of(event.actor_id, n)][*place, ordinal] = event
-            hour = hour_of(event.occurred_at, place[0])
+            hour = min(event.occurred_at, place[0] * 1_000 + AHEAD_MAX_US) // HOUR_US
             if not made.hours or hour > made.hours[-1]:
                 made.hours.append(hour)
     return made

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.merging import ContextSlice, Known, Mark, Merge, Place, UnknownPlaceError
-from streams.wire import Rise, Row, Slice
+from streams.merging import ContextSlice, Known, Mark, Merge, Place, Run, UnknownPlaceError
+from streams.rows import Row, Rows, gathered
+from streams.wire import Rise, Slice
 from tests.store.making import an_event
 
 INTAKE = [("intake.a", 0), ("intake.a", 1), ("intake.b", 0)]
@@ -47,6 +48,10 @@ def rows_of(record: Record, offset: int) -> list[Row]:
     return [Row(record.append_ms, offset, ordinal, an_event(offset)) for ordinal in range(record.rows)]
 
 
+def rows_from(part: Sequence[Record], first: int, after: int) -> Rows:
+    return gathered([row for offset in range(first, after) for row in rows_of(part[offset], offset)])
+
+
 def expected(intake: dict[Place, list[Record]]) -> list[object]:
     """The one order, told by its definition."""
     placed = [(one.append_ms, place, offset, one) for place, part in intake.items() for offset, one in enumerate(part)]
@@ -75,9 +80,9 @@ def read(place: Place, part: Sequence[Record], draw: random.Random) -> Iterator[
                 hour = part[offset].hour
                 rises.append(Rise(part[offset].append_ms, offset, hour))
         until = part[after - 1].append_ms if after else 0
-        yield Slice(*place, at, after, until, rises, [row for o in range(at, after) for row in rows_of(part[o], o)])
+        yield Slice(*place, at, after, until, rises, rows_from(part, at, after))
         at = after
-    yield Slice(*place, 0, len(part), END_MS, _rises(part), [row for o in range(len(part)) for row in rows_of(part[o], o)])
+    yield Slice(*place, 0, len(part), END_MS, _rises(part), rows_from(part, 0, len(part)))
 
 
 def _rises(part: Sequence[Record]) -> list[Rise]:
@@ -96,10 +101,19 @@ def told(intake: dict[Place, list[Record]], draw: random.Random) -> list[list[Sl
 def taken(merge: Merge) -> Iterator[object]:
     """All that can be taken now."""
     while (found := merge.take()) is not None:
-        if isinstance(found, Mark):
-            yield found
-        else:
-            yield from found
+        yield from in_turn(found)
+
+
+def in_turn(found: Mark | Run) -> Iterator[object]:
+    """A mark, or each event with its place and each resource."""
+    if isinstance(found, Mark):
+        yield found
+        return
+    known = list(found.known)
+    for at in range(len(found) + 1):
+        yield from (one for before, one in known if before == at)
+        if at < len(found):
+            yield found.at(at)
 
 
 def all_context_is_known(merge: Merge) -> None:
@@ -136,7 +150,7 @@ def test_a_merge_goes_on_from_where_another_stood(parts: list[list[Record]], see
         merge.push(at, records[at])
         at += 1
         while draw.random() < 0.7 and (one := merge.take()) is not None:
-            found += [one] if isinstance(one, Mark) else one
+            found += in_turn(one)
         if draw.random() < 0.3:
             standing, at = merge.standing(), merge.needed
             merge = Merge(PLACES, standing)
@@ -170,7 +184,7 @@ def test_nothing_is_taken_before_every_place_was_heard_of() -> None:
     """Who has not spoken may yet tell of something earlier."""
     merge = Merge(PLACES)
     first, *others = INTAKE
-    merge.push(0, [Slice(*first, 0, 1, END_MS, [Rise(1, 0, 7)], [Row(1, 0, 0, an_event())])])
+    merge.push(0, [Slice(*first, 0, 1, END_MS, [Rise(1, 0, 7)], gathered([Row(1, 0, 0, an_event())]))])
     merge.push(1, [Slice(*place, 0, 0, END_MS) for place in others])
     assert merge.take() is None
     all_context_is_known(merge)
@@ -181,11 +195,10 @@ def test_context_is_known_at_its_time() -> None:
     """A resource stands between the events appended before and after it."""
     merge = Merge(PLACES)
     rows = [Row(ms, offset, 0, an_event(offset)) for offset, ms in enumerate((10, 20))]
-    merge.push(0, [Slice(*INTAKE[0], 0, 2, END_MS, [], rows), *(Slice(*place, 0, 0, END_MS) for place in INTAKE[1:])])
+    merge.push(0, [Slice(*INTAKE[0], 0, 2, END_MS, [], gathered(rows)), *(Slice(*place, 0, 0, END_MS) for place in INTAKE[1:])])
     resource = Known(15, 3, [])
     merge.know(ContextSlice(*CONTEXT, 0, 4, 16, [resource]))
-    assert merge.take() == [(INTAKE[0], rows[0]), (CONTEXT, resource)]
-    assert merge.take() is None
+    assert list(taken(merge)) == [(INTAKE[0], rows[0]), resource]
     assert (*CONTEXT, 4) in merge.standing().taken
 
 

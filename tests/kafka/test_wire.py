@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from sentinel.core.event import EventRow
 from streams.reading import RECORD_BYTES_MAX, Reading
+from streams.rows import Row, gathered
 from streams.sources.contract import Decoded, Source
-from streams.wire import HEADERS, Rise, Row, Slice, WireError, hour_of, pack, partition_of, unpack
+from streams.wire import HEADERS, Rise, Slice, WireError, divided, hours_of, pack, partition_of, unpack
 from tests.kafka.intake_feeding import JSON, SOURCES, Shard, an_event
 
 EVENT = SOURCES[JSON].decode([an_event(1)]).rows[0]
@@ -32,9 +33,9 @@ class Record:
 
 def a_slice(rows: int, first: int = 0, long: int = 0, each: int = 1) -> Slice:
     """Return a slice of as many rows, `each` of one record's."""
-    event = EVENT._replace(reason="r" * long)
-    made = [Row(1_000 + n // each, first + n // each, n % each, event) for n in range(rows)]
-    return Slice("intake.x", 3, first, first + rows // each + 5, 9_000, [Rise(1_000, first, 4)], made)
+    events = [EVENT._replace(reason=f"{n:0{long}}" if long else "") for n in range(rows)]
+    made = [Row(1_000 + n // each, first + n // each, n % each, event) for n, event in enumerate(events)]
+    return Slice("intake.x", 3, first, first + rows // each + 5, 9_000, [Rise(1_000, first, 4)], gathered(made))
 
 
 def all_of(records: list[bytes]) -> list[Slice]:
@@ -46,8 +47,8 @@ def test_what_fits_is_one_record() -> None:
     slices = [a_slice(0), a_slice(3), a_slice(2, first=70)]
     [record] = pack(slices)
     assert unpack(record, HEADERS) == slices
-    assert unpack(record, HEADERS)[1].rows[0].event == EVENT
-    assert isinstance(unpack(record, HEADERS)[1].rows[0].event, EventRow)
+    assert unpack(record, HEADERS)[1].rows.row(0).event == EVENT
+    assert isinstance(unpack(record, HEADERS)[1].rows.row(0).event, EventRow)
 
 
 @given(st.lists(st.integers(0, 40), max_size=5), st.integers(200, 5_000), st.integers(1, 4))
@@ -57,13 +58,13 @@ def test_what_is_too_large_is_cut_between_intake_records(sizes: list[int], bytes
     cut = all_of(pack(slices, bytes_max))
     for whole in slices:
         parts = [part for part in cut if whole.first <= part.first < whole.first + 1_000]
-        assert [row for part in parts for row in part.rows] == whole.rows
+        assert [row for part in parts for row in part.rows] == list(whole.rows)
         assert [rise for part in parts for rise in part.hours] == whole.hours
         assert (parts[0].first, parts[-1].after, parts[-1].read_until) == (whole.first, whole.after, whole.read_until)
         for one, following in pairwise(parts):
             assert one.after == following.first
-            assert one.rows[-1].offset < following.rows[0].offset
-            assert one.read_until <= following.rows[0].append_ms
+            assert one.rows.offset[-1] < following.rows.offset[0]
+            assert one.read_until <= following.rows.append_ms[0]
 
 
 def test_records_stay_below_their_size() -> None:
@@ -78,9 +79,10 @@ def test_records_stay_below_their_size() -> None:
     ("record", "headers"),
     [
         (pack([a_slice(1)])[0], []),
-        (pack([a_slice(1)])[0], [("v", b"2")]),
+        (pack([a_slice(1)])[0], [("v", b"1")]),
         (b"\xc1", HEADERS),
         (msgspec.msgpack.encode([["t", "not a number"]]), HEADERS),
+        (msgspec.msgpack.encode([["t", 0, 0, 1, 0, [], b"no place for it", [EVENT]]]), HEADERS),
     ],
 )
 def test_another_version_and_damage_are_told(record: bytes, headers: list[tuple[str, bytes]]) -> None:
@@ -99,8 +101,8 @@ def test_partitions_are_fixed_for_ever() -> None:
 def test_an_event_moves_the_hour_no_further_than_a_day_after_its_arrival() -> None:
     """A clock that runs ahead must not close the hours of all others."""
     arrived_ms = 500_000 * HOUR_US // 1_000
-    assert hour_of(499_000 * HOUR_US + 1, arrived_ms) == 499_000
-    assert hour_of(900_000 * HOUR_US, arrived_ms) == 500_024
+    told = [EVENT._replace(occurred_at=at * HOUR_US + 1) for at in (499_000, 900_000)]
+    assert hours_of(gathered([Row(arrived_ms, 0, 0, event) for event in told])).tolist() == [499_000, 500_024]
 
 
 def reading(**told: int) -> Reading:
@@ -167,3 +169,11 @@ def test_a_record_that_kafka_would_not_carry_on_is_refused_alone() -> None:
     assert [(bad.offset, bad.letter.code, len(bad.letter.record.raw)) for bad in made.refused] == [
         (1, "too-large", RECORD_BYTES_MAX)
     ]
+
+
+@given(st.lists(st.text(max_size=3), max_size=30), st.integers(1, 5))
+def test_each_event_goes_to_its_persons_partition_in_order(actors: list[str], partitions: int) -> None:
+    """None is lost, none twice."""
+    rows = [Row(1_000, n, 0, EVENT._replace(id=str(n), actor_id=actor)) for n, actor in enumerate(actors)]
+    expected = [[row for row in rows if partition_of(row.event.actor_id, partitions) == p] for p in range(partitions)]
+    assert [list(own) for own in divided(gathered(rows), partitions)] == expected

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from sentinel.store.client import connect
-from streams.archive import Archive
 from streams.bus import Bus
 from streams.faust_worker import WorkerParts
 from streams.faust_worker import create as create_app
@@ -25,7 +24,7 @@ from streams.topics import Layout, Topics, declare
 from tests.kafka import intake_feeding as feeding
 from tests.kafka.acls import allow
 from tests.kafka.conftest import PASSWORD
-from tests.kafka.intake_feeding import JSON, SOURCES, an_event, running
+from tests.kafka.intake_feeding import JSON, SOURCES, an_event
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -142,26 +141,6 @@ def test_it_refuses_what_it_cannot_work_with(start: Start, prefix: str) -> None:
         said, _ = refused.communicate(timeout=60)
         assert refused.returncode == 2, said
         assert why in said.replace("\n", " ")
-
-
-def test_the_archive_has_every_record_as_it_came(store: str, own: Topics, bus: Bus) -> None:
-    """Garbage too, from all formats and partitions; stored again after a crash, it is one."""
-    from sentinel import assembly
-    from sentinel.settings import Settings
-
-    settings = Settings.read(store=store)
-    parts = IntakeParts(bus, own, "chu", SOURCES)
-    records = [an_event(n) if n % 10 else SECRET.encode() for n in range(300)]
-
-    async def run(rows: int) -> None:
-        async with running(Archive(parts, lambda: assembly.Store(settings))):
-            while count(store, "SELECT uniqExact(source, partition, offset, raw) FROM raw_record") < rows:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-
-    for name in own.intake:
-        asyncio.run(feeding.send(bus, own.intake[name].name, records, 2))
-    asyncio.run(asyncio.wait_for(run(600), 60))
-    assert asyncio.run(lags(bus, own))["archive"] == 0
 
 
 class Part:
