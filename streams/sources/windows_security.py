@@ -57,7 +57,8 @@ def decode(records: Sequence[bytes]) -> Decoded:
 def _read(document: bytes) -> list[EventRow] | Envelope:
     text = utf8(document)
     if text.lstrip()[:1] != _MARKUP:
-        return [_row(told_json(document), document)]
+        event = told_json(document)
+        return event if isinstance(event, Envelope) else [_row(event, document)]
     events = cut(text)
     return [_row(told_xml(events[0]), b"")] if len(events) == 1 else carried("", events)
 

@@ -6,10 +6,11 @@ import re
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
+from streams.sources.shared.documents import Envelope
 from streams.sources.shared.values import told
 
 
@@ -115,6 +116,10 @@ class Record(Data, gc=False):
     UserData: Any = None
     # The schema's Event, turned into JSON
     Event: Any = None
+    # What carries one: Wazuh's alert, a hit of Elasticsearch
+    data: Any = None
+    win: Any = None
+    hit: Raw = field(default=Raw(), name="_source")
 
 
 class Told(Struct, gc=False):
@@ -135,13 +140,14 @@ class Told(Struct, gc=False):
 EVENT_ID_MAX: Final = 1 << 16
 
 _decode_record: Final = msgspec.json.Decoder(Record).decode
+_NOTHING: Final = Raw()
 NO_DATA: Final = Data()
 _FAILED: Final = re.compile(r"fail|[eé]chec|fehl", re.IGNORECASE)
 _FAILURE_BIT: Final = 0x10_0000_0000_0000  # of Keywords, winmeta.h: WINEVENT_KEYWORD_AUDIT_FAILURE
 
 
-def told_json(document: bytes) -> Told:
-    """Return the event of a JSON document.
+def told_json(document: bytes) -> Told | Envelope:
+    """Return the event of a JSON document, or the one that it carries.
 
     Raises:
         RejectedError: not a Windows event.
@@ -156,7 +162,31 @@ def told_json(document: bytes) -> Told:
         return _flat(record)
     if isinstance(record.Event, dict):
         return _schema(record.Event)
+    if record.hit != _NOTHING:
+        return Envelope([("/_source", bytes(record.hit))])
+    if isinstance(wazuh := record.data.get("win") if isinstance(record.data, dict) else record.win, dict):
+        return _wazuh(wazuh, "/win" if record.data is None else "/data/win")
     raise RejectedError(Code.NOT_AN_EVENT, detail="not a Windows event")
+
+
+def _wazuh(win: dict[str, Any], where: str) -> Told:
+    """Return an event as Wazuh's agent writes it: the schema's names with a small first letter."""
+    system, data = win.get("system"), win.get("eventdata")
+    if not isinstance(system, dict):
+        raise RejectedError(Code.NOT_AN_EVENT, where, "an event without its header")
+    named = {name[:1].upper() + name[1:]: value for name, value in data.items()} if isinstance(data, dict) else {}
+    return Told(
+        event_id=event_number(system.get("eventID"), f"{where}/system/eventID"),
+        data=msgspec.convert(named, Data),
+        data_at=f"{where}/eventdata",
+        time=told(system.get("systemTime")) or None,
+        time_at=f"{where}/system/systemTime",
+        utc=True,
+        computer=told(system.get("computer")),
+        record_id=told(system.get("eventRecordID")),
+        outcome=outcome_of(system.get("severityValue") or system.get("keywords")),
+        channel=told(system.get("channel")) or told(system.get("providerName")),
+    )
 
 
 def _ecs(record: Record, log: Winlog) -> Told:
@@ -191,7 +221,9 @@ def _beat(record: Record) -> Told:
 
 
 def _flat(record: Record) -> Told:
-    nested = record.EventData if record.EventData is not None else record.UserData
+    nested = record.EventData if isinstance(record.EventData, dict | list) else record.UserData
+    if not isinstance(nested, dict | list):  # none, or the XML that Log Analytics keeps beside the columns
+        nested = None
     time, time_at, utc = _flat_time(record)
     return Told(
         event_id=event_number(record.EventID, "/EventID"),
