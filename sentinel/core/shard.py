@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -222,19 +222,20 @@ class Shard:
     def _detect(self, work: Work, rows: NDArray[np.int64]) -> None:
         """Let each detector look at the facts of events that share an hour, and tell the stories what it found."""
         view = self._view(work, rows)
-        hits: dict[int, list[tuple[Detector, float, Words]]] = {}
+        hits: dict[int, list[Hit]] = {}
         for detector in self.detectors:
-            where = np.nonzero(detector.match(view))[0]
+            where = detector.match(view).nonzero()[0]
             if len(where):
-                among = view.at(where)
-                strengths = np.clip(detector.p_value(among), P_MIN, 1.0).tolist()
-                for k, (i, p_value) in enumerate(zip(where.tolist(), strengths, strict=True)):
-                    hits.setdefault(i, []).append((detector, p_value, detector.say(among, k)))
-        actors, places = work.columns.actor[rows].tolist(), rows.tolist()
-        for i, kinds in self._notable(view, hits):
-            self._keep_evidence(actors[i], _ref(work, places[i], kinds))
+                for hit in _hits(detector, view.at(where), where):
+                    hits.setdefault(hit.at, []).append(hit)
+        kinds = self._kinds(view)
+        notable = sorted({*kinds.nonzero()[0].tolist(), *hits})
+        places = rows[notable]
+        actors = work.columns.actor[places].tolist()
+        for i, row, actor, ref in zip(notable, places.tolist(), actors, _refs(work, places, kinds[notable]), strict=True):
+            self._keep_evidence(actor, ref)
             if i in hits:
-                self._tell(work, places[i], view, i, hits[i])
+                self._tell(work, row, ref, view, hits[i])
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
@@ -253,12 +254,9 @@ class Shard:
         return view if stop - start == len(rows) else view.at(rows - start)
 
     @staticmethod
-    def _notable(view: Facts, hits: dict[int, Any]) -> list[tuple[int, int]]:
-        """Return the events worth keeping as evidence, in order, with what they show as bits."""
-        kinds = np.where(view.unexplained, _KINDS[Evidence.UNEXPLAINED], 0)
-        for kind, actions in _EVIDENCE_ACTIONS.items():
-            kinds |= np.where(view.did(*actions), _KINDS[kind], 0)
-        return [(i, int(kinds[i])) for i in sorted({*np.nonzero(kinds)[0].tolist(), *hits})]
+    def _kinds(view: Facts) -> NDArray[np.int64]:
+        """Return what each event shows that is worth keeping as evidence, as bits."""
+        return _SHOWN[view.action] | np.where(view.unexplained, _KINDS[Evidence.UNEXPLAINED], 0)
 
     def _keep_evidence(self, actor: int, ref: EventRef) -> None:
         """Keep, of each person, the last notable events: a later finding may be about them."""
@@ -267,22 +265,23 @@ class Shard:
             refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
         refs.append(ref)
 
-    def _tell(self, work: Work, row: int, view: Facts, i: int, hits: list[tuple[Detector, float, Words]]) -> None:
-        """Add the findings on one event, the `i`th of `view`, to the person's story, or to what is watched."""
-        event = _ref(work, row, 0)
-        actor = int(work.columns.actor[row])
+    def _tell(self, work: Work, row: int, event: EventRef, view: Facts, hits: list[Hit]) -> None:
+        """Add the findings on one event, which the hits stand at in `view`, to the person's story, or to what is watched."""
+        actor, i = int(work.columns.actor[row]), hits[0].at
         unexplained = bool(view.unexplained[i])
-        at_once = [hit for hit in hits if not hit[0].after_hours]
+        at_once = [hit for hit in hits if not hit.detector.after_hours]
         if at_once:
-            work.assessment.p_value[row] = min(p for _, p, _ in at_once)
-            work.assessment.detectors[row] = tuple(detector.name for detector, _, _ in at_once)
-            work.assessment.weighed[row] = {d.name: w.observed for d, _, w in at_once if w.observed is not None}
-        for detector, p_value, words in hits:
+            work.assessment.p_value[row] = min([hit.p_value for hit in at_once])
+            work.assessment.detectors[row] = tuple([hit.detector.name for hit in at_once])
+            told = [(hit.detector.name, hit.words.observed) for hit in at_once]
+            work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
+        for hit in hits:
+            detector = hit.detector
             if detector.after_hours:
                 facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + detector.after_hours, detector.name, facts, actor, event))
             else:
-                self._found(actor, event, _finding(detector, p_value, words, unexplained))
+                self._found(actor, event, _finding(hit, unexplained))
         story = self.stories.open.get(actor)
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
             self._changed[story.id] = story
@@ -291,9 +290,10 @@ class Shard:
         story, ended = self.stories.of(actor, event)
         if ended is not None:
             self._ended(ended)
-        bit = _KINDS[finding.evidence] if finding.evidence is not Evidence.NONE else 0
-        since = event.occurred_at - DAY_US
-        others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
+        others: list[EventRef] = []
+        if finding.evidence is not Evidence.NONE:
+            bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
+            others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
         story.add(finding, event, others)
         if not story.raised and self.common.budget.admits(story.score, len(self.raised)):
             story.raised = True
@@ -312,9 +312,8 @@ class Shard:
             if self._acted_since(watched.actor, watched.event):
                 continue
             detector = next(d for d in self.detectors if d.name == watched.detector)
-            unexplained = bool(watched.facts.unexplained[0])
-            p_value = float(np.clip(detector.p_value(watched.facts)[0], P_MIN, 1.0))
-            self._found(watched.actor, watched.event, _finding(detector, p_value, detector.say(watched.facts, 0), unexplained))
+            [hit] = _hits(detector, watched.facts, np.zeros(1, np.int64))
+            self._found(watched.actor, watched.event, _finding(hit, bool(watched.facts.unexplained[0])))
 
     def _acted_since(self, actor: int, event: EventRef) -> bool:
         where = np.nonzero(self.pairs.key == ((actor << 32) | event.patient))[0] if event.patient else ()
@@ -403,22 +402,45 @@ _EVIDENCE_ACTIONS: Final = {
     Evidence.EMERGENCIES: (Action.BREAK_GLASS,),
     Evidence.LOGINS: (Action.LOGIN_FAILED,),
 }
+_SHOWN: Final[NDArray[np.int64]] = np.array(  # by action
+    [sum(_KINDS[kind] for kind, actions in _EVIDENCE_ACTIONS.items() if one in actions) for one in ACTIONS]
+)
 
 
-def _finding(detector: Detector, p_value: float, words: Words, unexplained: bool) -> Finding:
-    strength = -detector.weight * float(np.log10(max(p_value, P_MIN)))
+class Hit(NamedTuple):
+    """What a detector found. `at`: on which event of those it looked at; `strength`: what it weighs in a story."""
+
+    at: int
+    detector: Detector
+    p_value: float
+    strength: float
+    words: Words
+
+
+def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
+    """Return what a detector found, given the facts of the events it matched and where they stand."""
+    p_values = np.clip(detector.p_value(among), P_MIN, 1.0).astype(np.float64)
+    strengths = -detector.weight * np.log10(np.maximum(p_values, P_MIN))
+    told = enumerate(zip(where.tolist(), p_values.tolist(), strengths.tolist(), strict=True))
+    return [Hit(at, detector, p_value, strength, detector.say(among, k)) for k, (at, p_value, strength) in told]
+
+
+def _finding(hit: Hit, unexplained: bool) -> Finding:
+    detector = hit.detector
     return Finding(
         detector.name,
         detector.group or detector.name,
         detector.scope,
-        strength,
-        float(f"{p_value:.3g}"),
-        words,
+        hit.strength,
+        float(f"{hit.p_value:.3g}"),
+        hit.words,
         detector.evidence,
         unexplained,
     )
 
 
-def _ref(work: Work, row: int, kinds: int) -> EventRef:
+def _refs(work: Work, rows: NDArray[np.int64], kinds: NDArray[np.int64]) -> list[EventRef]:
+    """Return what is kept of the events at `rows` as evidence."""
     batch, columns = work.batch, work.columns
-    return EventRef(int(columns.occurred_at[row]), batch.id[row], batch.key[row].hex(), int(columns.patient[row]), kinds)
+    told = zip(columns.occurred_at[rows].tolist(), rows.tolist(), columns.patient[rows].tolist(), kinds.tolist(), strict=True)
+    return [EventRef(at, batch.id[row], batch.key[row].hex(), patient, shown) for at, row, patient, shown in told]
