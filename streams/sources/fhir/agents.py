@@ -52,6 +52,7 @@ EMAIL_NETWORK, URI_NETWORK = "4", "5"  # http://hl7.org/fhir/network-type
 
 _decode_agents: Final = msgspec.json.Decoder(list[AgentParts] | None).decode
 _decode_agent: Final = msgspec.json.Decoder(Agent).decode
+_decode_policy: Final = msgspec.json.Decoder(list[str] | None).decode
 
 
 class Kind(IntEnum):
@@ -400,7 +401,10 @@ def _told_party(parts: AgentParts, contents: Contents) -> Party:
     one = _parties[known] if contents is NO_CONTENTS else _party_of(known, contents)
     if not parts.policy:
         return one
-    policy = _decode_agent(b'{"policy":%b}' % parts.policy).policy  # nearly always only to see that it can be read
+    try:
+        policy = _decode_policy(parts.policy)  # nearly always only to see that it can be read
+    except BROKEN as error:
+        raise rejected(error, parts.policy, "/policy") from None
     return _party_of(joined(told[: _POLICY + 1]), contents) if policy and one.asks_policy else one
 
 
@@ -408,8 +412,8 @@ def _participants_of(agents: bytes, contents: Contents = NO_CONTENTS, *, pulls: 
     return participants(told_agents(agents, contents), pulls=pulls)
 
 
-_pushing: Final = Kept(_participants_of)
-_pulling: Final = Kept(partial(_participants_of, pulls=True))
+_pushing: Final = Kept(_participants_of, room=4 << 20)  # one a session of a person at a machine
+_pulling: Final = Kept(partial(_participants_of, pulls=True), room=4 << 20)
 
 
 def told_participants(agents: bytes, contents: Contents, *, pulls: bool) -> Participants:

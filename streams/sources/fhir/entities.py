@@ -26,6 +26,7 @@ PERSON_TYPE: Final = "1"  # http://terminology.hl7.org/CodeSystem/audit-entity-t
 _RANKS: Final = {"4": 0, "3": 1}
 _RANK_OTHER: Final = 2
 _RANK_NONE: Final = 3
+_NOWHERE: Final = ("", "")
 _NOT_TOUCHED: Final = "OperationOutcome"  # what went wrong
 _COUNT_DIGITS_MAX: Final = 10
 
@@ -177,11 +178,15 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
             part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
         except RejectedError as error:
             raise rejected(error, b"", f"/entity/{number}") from None
-        if part.is_request:
-            if not found.session:
-                found.add_request(_pointed_at(entity, contents)[1], part)
+        if part.is_request and found.session:  # which leads: nothing else of a request is read
             continue
-        type_, id_ = _pointed_at(entity, contents)
+        what = entity.what or entity.reference
+        type_, id_ = pointed_at(what, contents) if what is not None else _NOWHERE
+        if not id_ and entity.identifier is not None:  # STU3
+            id_ = entity.identifier.value or ""
+        if part.is_request:
+            found.add_request(id_, part)
+            continue
         is_patient = type_ == "Patient" if type_ else part.is_patient
         if is_patient and (patient := cx_id(id_)):
             (found.patients if type_ else found.patients_by_identifier)[patient] = None
@@ -191,13 +196,6 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
             found.add_rest(entity, part)
     found.settle(event, contents)
     return found
-
-
-def _pointed_at(entity: Entity, contents: Contents) -> tuple[str, str]:
-    type_, id_ = pointed_at(entity.what or entity.reference, contents)
-    if not id_ and entity.identifier is not None:  # STU3
-        return type_, entity.identifier.value or ""
-    return type_, id_
 
 
 def _plain_name(name: str) -> str:
