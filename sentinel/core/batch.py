@@ -116,7 +116,7 @@ def batch_of(tenant: str, rows: Sequence[EventRow], provenance: Provenance) -> E
 
 
 def _codes(values: Sequence[str], code: dict[str, int]) -> Int8s:
-    return np.array([code[value] for value in values], dtype=np.int8)
+    return np.fromiter(map(code.__getitem__, values), np.int8, len(values))
 
 
 def _column(value: int | Int64s, n: int) -> Int64s:

@@ -35,7 +35,7 @@ _NAMES: Final = {name: pa.array([str(value) for value in values]) for name, valu
 def access_rows(batch: EventBatch, assessment: Assessment) -> pa.RecordBatch:
     """Return the rows of table `access`, in the order of the batch."""
     n = len(batch)
-    columns: dict[str, Any] = {"tenant": _constant(batch.tenant, n), "key": pa.array(batch.key, KEY)}
+    columns: dict[str, Any] = {"tenant": _constant(batch.tenant, n), "key": _keys(batch.key)}
     columns |= {name: texts(getattr(batch, name)) for name in (*TEXTS, *REPEATED)}
     columns |= {name: pa.array(getattr(batch, name), pa.int64()) for name in NUMBERS}
     columns |= {name: moments(getattr(batch, name)) for name in MOMENTS}
@@ -109,6 +109,10 @@ def texts(values: Sequence[str]) -> pa.Array:
 def moments(values: Int64s | Sequence[int]) -> pa.Array:
     """Return µs since 1970 as times."""
     return pa.array(values, pa.int64()).cast(MOMENT)
+
+
+def _keys(keys: Sequence[bytes]) -> pa.Array:
+    return pa.Array.from_buffers(KEY, len(keys), [None, pa.py_buffer(b"".join(keys))])
 
 
 def _storable(value: str) -> str:
