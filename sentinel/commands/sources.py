@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentinel.commands.terminal import AsJson, put, show, show_rows
+from sentinel.commands.terminal import AsJson, show, show_rows
 from sentinel.core.errors import RefusedToStartError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def show_mapping(name: Annotated[str, typer.Argument(help="A mapping by its name
     files = assembly.mapping_files(Settings.read())
     if name not in files:
         raise RefusedToStartError(f"no such mapping: {name} (there are: {', '.join(sorted(files))})")
-    print(files[name].read_text(encoding="utf-8"), end="")  # noqa: T201  rich would read it as markup
+    _say(files[name].read_text(encoding="utf-8").rstrip("\n"))
 
 
 @app.command("test")
@@ -98,7 +97,7 @@ def run_tests(
     elif rows:
         show_rows(columns, [row[: len(columns)] for row in rows])
     else:
-        put(f"all tests hold: {', '.join(passed)}")
+        _say(f"all tests hold: {', '.join(passed)}")
     if not all(passed.values()):
         raise typer.Exit(1)
 
@@ -118,20 +117,24 @@ def try_(
 
     trial = assembly.try_source(Settings.read(), format, file, context, limit, show_values=show_values)
     if as_json:
-        print(json.dumps(trial.to_dict(), ensure_ascii=False))  # noqa: T201  rich would wrap it
+        show(trial.to_dict(), as_json)
     else:
         _print(trial)
     if trial.refused_records or not trial.events:
         raise typer.Exit(1)
 
 
+def _say(text: str) -> None:
+    print(text)  # noqa: T201  rich would wrap it, and read other people's text as markup
+
+
 def _print(trial: Trial) -> None:
-    put(
+    _say(
         f"{trial.format}: {trial.records} records, {trial.events} events, {trial.skipped} passed over, "
         f"{trial.refused_records} refused; {trial.understood:.1%} understood"
     )
     if trial.first_event is not None and trial.last_event is not None:
-        put(f"from {_time(trial.first_event)} to {_time(trial.last_event)}")
+        _say(f"from {_time(trial.first_event)} to {_time(trial.last_event)}")
     _print_fields(trial)
     if trial.refusals:
         rows = [(one.count, one.code, one.pointer or "/", one.detail, _lines(one.lines, one.count)) for one in trial.refusals]
@@ -171,7 +174,7 @@ def _print_fields(trial: Trial) -> None:
 def _print_reach(trial: Trial) -> None:
     if trial.known:
         told = ", ".join(f"{share:.1%} of the {name}" for name, share in trial.known.items())
-        put(f"the context knows {told}")
+        _say(f"the context knows {told}")
     silent = [(one.detector, ", ".join(one.missing), ", ".join(one.context)) for one in trial.silent]
     if silent:
         show_rows(("detector", "enabled by", "context it lacks"), silent, "detectors that can find nothing")
@@ -193,10 +196,10 @@ def suggest(
     if as_json:
         show({"mapping": draft.text, "decide": draft.decide}, as_json)
     elif out is None:
-        print(draft.text, end="")  # noqa: T201  rich would read it as markup
+        _say(draft.text.rstrip("\n"))
     else:
         path = out / f"{draft.name}.yaml"
         if path.exists():
             raise RefusedToStartError(f"{path} is there already")
         path.write_text(draft.text, encoding="utf-8")
-        put(f"{path}: {len(draft.decide)} things to decide, marked in it")
+        _say(f"{path}: {len(draft.decide)} things to decide, marked in it")

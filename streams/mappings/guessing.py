@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -17,6 +17,7 @@ VALUES_LOOKED_AT: Final = 500
 CODES_MAX: Final = 60
 CODE_LENGTH_MAX: Final = 60
 MOST: Final = 0.9
+DEEDS_MIN: Final = 0.5
 RARE: Final = 300  # what a place that tells nothing at all would lose
 
 WORDS: Final[dict[str, str]] = {
@@ -175,7 +176,28 @@ def fields_of(columns: dict[str, list[str]]) -> dict[str, str]:
         name, rank = (name, rank) if name else _by_last_word(place)
         for field, score in _scores(name, rank, told[:VALUES_LOOKED_AT]) if told else ():
             scored.setdefault(field, []).append((score + rare, order, place))
-    return _assigned(scored)
+    chosen = _assigned(scored)
+    if "action" not in chosen and (place := _of_deeds(columns, chosen.values())):
+        chosen["action"] = place
+    return chosen
+
+
+_CODE: Final = re.compile(r"[\w./:-]+")
+
+
+def _of_deeds(columns: dict[str, list[str]], taken: Iterable[str]) -> str:
+    """Return the place most of whose codes mean an action, at least two of them; empty when there is none.
+
+    Its values must look like codes: of words with blanks between them nobody knows what they tell.
+    """
+    shares: dict[str, float] = {}
+    for place in columns.keys() - set(taken):
+        codes = codes_of(columns[place])
+        meanings = [meaning_of(code, ACTIONS) for code in codes]
+        if sum(map(bool, meanings)) >= 2 and all(map(_CODE.fullmatch, codes)):
+            shares[place] = sum(map(bool, meanings)) / len(meanings)
+    best = max(sorted(shares), key=shares.__getitem__, default="")
+    return best if best and shares[best] >= DEEDS_MIN else ""
 
 
 def _by_last_word(place: str) -> tuple[str, int]:

@@ -33,7 +33,10 @@ Columns = dict[str, list[str]]
 
 @dataclass(slots=True)
 class Shape:
-    """How a file is written. `columns`: by selector, the values of the sample (empty: not told)."""
+    """How a file is written. `columns`: by selector, the values of the sample (empty: not told).
+
+    `split`: the list that a document is made of. `holds_json`: each line ends in a document, which `columns` are of.
+    """
 
     format: str
     encoding: str = "utf-8"
@@ -42,7 +45,7 @@ class Shape:
     escape: str = ""
     has_header: bool = True
     split: str = ""
-    sign: str = "="
+    holds_json: bool = False
     columns: Columns = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
@@ -56,7 +59,7 @@ def sniff(stream: IO[bytes]) -> Shape:
     text = marked.decode("utf-16" if encoding == "utf-16" else encoding, "replace")
     lines = text.splitlines() if whole else text.splitlines()[:-1]
     lines = [line for line in lines if line.strip()][:ROWS_MAX]
-    shape = _of_documents(data, text, lines) or _of_pairs(lines) or _of_rows(lines) or Shape("lines")
+    shape = _of_documents(data, text, lines) or _of_endings(lines) or _of_pairs(lines) or _of_rows(lines) or Shape("lines")
     shape.encoding, shape.lines = encoding, lines
     return shape
 
@@ -149,6 +152,14 @@ def _leaves(item: Any, place: str, depth: int) -> Iterator[tuple[str, str]]:
         step = name if _PLAIN.fullmatch(name) else f'"{name}"'
         if depth and '"' not in name and name:
             yield from _leaves(value, f"{place}.{step}" if place else step, depth - 1)
+
+
+def _of_endings(lines: Sequence[str]) -> Shape | None:
+    """Return the shape of lines that end in JSON: of syslog, with a cookie or without."""
+    found = [document for line in lines for document in _json(line[line.find("{") :], ())]
+    if not lines or len(found) < MOST * len(lines):
+        return None
+    return Shape("lines", holds_json=True, columns=_flattened(found, "item."))
 
 
 # -- names and values

@@ -56,6 +56,10 @@ class _Drafting:
     name: str
     decide: Remarks = field(default_factory=list)
 
+    @property
+    def _is_of_words(self) -> bool:
+        return self.shape.format == "lines" and not self.shape.holds_json
+
     def lines(self) -> Iterator[str]:
         """Yield the lines of the file."""
         shape = self.shape
@@ -64,7 +68,7 @@ class _Drafting:
         yield f"format: {shape.format}"
         if shape.encoding != "utf-8" and shape.format != "xml":
             yield f"encoding: {shape.encoding}"
-        fields = fields_of(shape.columns) if shape.format != "lines" else {}
+        fields = fields_of(shape.columns) if not self._is_of_words else {}
         yield from self._time_zone(fields)
         yield from self._layout()
         yield "fields:"
@@ -82,7 +86,7 @@ class _Drafting:
         bears = guess is not None and (guess.formats[0] == "epoch" or "%z" in guess.formats[0] or self._bears_offset(fields))
         if not bears:
             yield from self._remark("time_zone", "time_zone: site", "the zone of times without an offset, such as Europe/Paris")
-        form = _line_time(self.shape.lines)[1] if self.shape.format == "lines" else guess.formats[0] if guess else "iso"
+        form = _line_time(self.shape.lines)[1] if self._is_of_words else guess.formats[0] if guess else "iso"
         if not has_year(form):
             yield from self._remark("year", "year: 2026", "of times that bear no year")
 
@@ -103,10 +107,13 @@ class _Drafting:
             if not shape.has_header:
                 names = ", ".join(shape.columns)
                 yield from self._remark("columns", f"  columns: [{names}]", "name the columns, there is no row that does")
+        elif shape.holds_json:
+            yield from ("lines:", "  kinds:", "    - pattern: '(?P<json>\\{.*\\})'")
+            yield from ("parts:", "  - {from: json, as: item, format: json, required: yes}")
         elif shape.split:
             yield "split:"
             yield f"  - {{list: {_quoted(shape.split)}, as: item}}"
-        elif shape.format == "lines":
+        elif self._is_of_words:
             yield from self._pattern()
 
     def _pattern(self) -> Iterator[str]:
@@ -116,7 +123,7 @@ class _Drafting:
         yield from self._remark("lines", f"    - pattern: {json.dumps(pattern)}", "one pattern for each kind of line")
 
     def _fields(self, fields: dict[str, str]) -> Iterator[str]:
-        if self.shape.format == "lines":
+        if self._is_of_words:
             yield from self._fields_of_lines()
             return
         yield f"  id: {_quoted(fields['id'])}" if "id" in fields and self._is_unique(fields["id"]) else "  id: derived"

@@ -60,6 +60,13 @@ def test_no_more_than_codes_is_quoted() -> None:
     assert not any(word in draft.text for word in ("jmartin", "pdurand", "000123", "10.0.0", "PC-1", "Médecin"))
 
 
+def test_free_text_is_never_taken_for_codes() -> None:
+    """Where no name tells what was done, values with blanks are not quoted, whatever words are in them."""
+    draft, _ = drafted(b"date;user;note\n2026-03-02 10:00:00;a;read for MARTIN\n2026-03-02 10:00:01;b;update for DURAND\n")
+    assert "MARTIN" not in draft.text
+    assert any(remark.startswith("action") for remark in draft.decide)
+
+
 def test_day_and_month_that_could_be_either_are_asked_about() -> None:
     """Unless a day is beyond the twelfth."""
     open_, _ = drafted(FRENCH.replace("23/03", "03/03").encode())
@@ -112,8 +119,8 @@ def test_names_are_compared_without_their_dress() -> None:
 
 def test_values_tell_what_names_do_not() -> None:
     """Addresses and times are known by their look."""
-    columns = {"c1": ["02/03/2026 10:00:00"] * 3, "c2": ["10.0.0.1"] * 3, "c3": ["x"] * 3}
-    assert fields_of(columns) == {"occurred_at": "c1", "client_address": "c2"}
+    columns = {"c1": ["02/03/2026 10:00:00"] * 3, "c2": ["10.0.0.1"] * 3, "c3": ["x"] * 3, "c4": ["VIEW_A", "EDIT", "ZZ"]}
+    assert fields_of(columns) == {"occurred_at": "c1", "client_address": "c2", "action": "c4"}
     assert time_formats(["1772439302123"] * 3) is not None
     assert time_formats(["17"] * 3) is None
 
@@ -127,6 +134,7 @@ def test_values_tell_what_names_do_not() -> None:
         (b'a=1 b=2 c="3 4" user=x\n' * 5, "key-value"),
         (b"a\tb\tc\n1\t2\t3\n", "csv"),
         ("a;b;c\n1;2;3\n".encode("utf-16"), "csv"),
+        (b'<13>Mar  2 09:15:02 pc @cee: {"timestamp": "2026-03-02T09:15:02Z", "user": "x"}\n' * 5, "lines"),
         (b"2026-03-02T09:15:02Z something happened to user=x\n" * 5, "lines"),
     ],
 )
@@ -134,6 +142,12 @@ def test_shapes(data: bytes, form: str) -> None:
     """Each is known by its first lines, and its draft loads."""
     assert sniff(io.BytesIO(data)).format == form
     drafted(data)
+
+
+def test_lines_that_end_in_json_are_read_by_it() -> None:
+    """As syslog carries it, with a cookie before it or without."""
+    _, decoded = drafted(b'<13>Mar  2 09:15:02 pc @cee: {"timestamp": "2026-03-02T09:15:02Z", "source": {"userName": "ann"}}\n')
+    assert [(row.actor_id, row.occurred_at) for row in decoded.rows] == [("ann", 1_772_442_902_000_000)]
 
 
 def test_nothing_gives_nothing() -> None:
