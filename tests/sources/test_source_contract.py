@@ -19,7 +19,7 @@ from streams.sources.contract import Decoded, Source
 GOLDEN = Path(__file__).parent / "golden"
 SECRET = "SECRET-4f1d"
 SOURCES = discover("streams.sources", "SOURCE", Source)
-GOLDEN_FILES = sorted(path for path in GOLDEN.glob("*/*.json") if not path.name.endswith(".expected.json"))
+GOLDEN_FILES = sorted(path for path in GOLDEN.glob("*/*") if not path.name.endswith(".expected.json"))
 
 each_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 each_golden = pytest.mark.parametrize("path", GOLDEN_FILES, ids=lambda path: f"{path.parent.name}:{path.stem}")
