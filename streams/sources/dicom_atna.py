@@ -42,6 +42,7 @@ _UNKNOWN: Final = Outcome.UNKNOWN.value
 _PARTICIPANT, _THING, _END = b"<ActiveParticipant", b"<ParticipantObjectIdentification", b"</AuditMessage"
 _PLACEHOLDER: Final = PLACEHOLDER.encode()
 _OF_OTHERS: Final = (b"Event", b"PurposeOfUse", b"ParticipantObject", b"SOPClass", b"AuditMessage")
+_BETWEEN, _THEN = "\0", "\1"  # which no XML holds
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
 
 
@@ -143,7 +144,7 @@ _casts: Final = Kept[bytes, "Cast | None"](_cast_alone, room=CAST_ROOM)
 
 def _told(message: Message, cast: Cast, about: Touched, outcome: str) -> tuple[str, Participants]:
     """Return what was done, and who did it."""
-    coded = _actions["\0".join((*message.types, "", *message.subtypes))]
+    coded = _actions[f"{_BETWEEN.join(message.types)}{_THEN}{_BETWEEN.join(message.subtypes)}"]
     letter = message.event.get("EventActionCode") or next((FIXED_LETTERS.get(one, "") for one in message.types), "")
     action = action_told(coded, letter, about)
     agents = cast.pulling if action in PULLS else cast.pushing
@@ -155,8 +156,8 @@ def _told(message: Message, cast: Cast, about: Touched, outcome: str) -> tuple[s
 
 
 def _action_of(codes: str) -> str:
-    types, _, subtypes = f"\0{codes}\0".partition("\0\0")
-    return action_coded(types.strip("\0").split("\0"), subtypes.strip("\0").split("\0"))
+    types, _, subtypes = codes.partition(_THEN)
+    return action_coded(types.split(_BETWEEN), subtypes.split(_BETWEEN))
 
 
 _actions: Final = Kept[str, str](_action_of)

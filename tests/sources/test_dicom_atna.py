@@ -475,6 +475,14 @@ def test_a_syslog_header_is_no_part_of_a_message(header: str, declaration: str) 
     assert (decoded.rows, decoded.rejections) == ([row], [])
 
 
+def test_a_declaration_inside_a_message_is_no_beginning() -> None:
+    """A query may hold XML of its own, declaration and all."""
+    held = "<ParticipantObjectQuery><![CDATA[<?xml version='1.0'?><q/>]]></ParticipantObjectQuery>"
+    text = HEADER + message(event("110112", "E"), participant(), thing("q", role="24", inner=held), declaration="")
+    decoded = SOURCE.decode([text.encode()])
+    assert ([row.action for row in decoded.rows], decoded.rejections) == (["search"], [])
+
+
 @pytest.mark.parametrize("between", ["\n", "", "\r\n\r\n", f"\n{HEADER}", f"\n{HEADER}\n", f"999 {HEADER}"])
 @pytest.mark.parametrize("declaration", ["", '<?xml version="1.0" encoding="UTF-8"?>\n'])
 def test_a_file_is_cut_into_its_messages(between: str, declaration: str) -> None:

@@ -11,7 +11,6 @@ _BLANKS: Final = b" \t\r\n\0"  # syslog over TCP may end a message with NUL
 _ROOT: Final = re.compile(rb"<(?:[\w.-]+:)?AuditMessage[\s/>]")
 _TAG: Final = re.compile(rb"<(/?)(?:[\w.-]+:)?AuditMessage(?=[\s/>])[^<>]*>")
 _HEADER: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\d{1,7} )?<\d{1,3}>")  # RFC 6587's octet count, and the priority
-
 _HEADER_ENDS: Final = (b"-", b"]", b":", b"\xef\xbb\xbf")  # structured data or its absence; RFC 3164's tag
 
 
@@ -19,13 +18,18 @@ def document_of(record: bytes) -> bytes:
     """Return the XML of a record without the syslog header before it; the record when it holds no audit message."""
     if record.startswith((b"<?xml", b"<AuditMessage")):
         return record.rstrip(_BLANKS)
-    begins = record.find(b"<?xml", 0, HEADER_BYTES_MAX)
-    if begins < 0:
-        root = _ROOT.search(record, 0, HEADER_BYTES_MAX)
-        begins = root.start() if root else -1
+    begins = _root_at(record)
+    declaration = record.find(b"<?xml", 0, begins) if begins >= 0 else -1
+    begins = declaration if declaration >= 0 else begins
     if begins < 0 or _is_markup(record[:begins]):
         return record.removeprefix(b"\xef\xbb\xbf").strip(_BLANKS)
     return record[begins:].rstrip(_BLANKS)
+
+
+def _root_at(record: bytes) -> int:
+    begins = record.find(b"<AuditMessage", 0, HEADER_BYTES_MAX)
+    root = _ROOT.search(record, 0, HEADER_BYTES_MAX) if begins < 0 else None
+    return root.start() if root else begins
 
 
 def _is_markup(header: bytes) -> bool:
