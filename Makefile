@@ -1,6 +1,6 @@
 # Sentinel: every target does its own set-up, in .venv of this folder.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-kafka test lint check-imports types unit bench bench-kafka evaluate soak docs lock clean
+.PHONY: help setup setup-dev demo demo-kafka test lint check-imports types unit bench bench-kafka bench-sources evaluate soak docs lock clean
 
 BIN := .venv/bin
 DATA ?= var/demo
@@ -46,6 +46,9 @@ bench: setup-dev  ## events per CPU-second, beside the yardsticks of the same ru
 
 bench-kafka: setup-dev  ## a worker's events per CPU-second from Kafka, beside other readers of the same topic
 	$(BIN)/python -m deploy.bench.bus
+
+bench-sources: setup-dev  ## events of each format read in a CPU-second, beside a bare parser
+	$(BIN)/python -m deploy.bench.sources
 
 evaluate: setup  ## 400 staff over 6 weeks: recall by kind, precision, alerts a day
 	@deploy/evaluate.sh

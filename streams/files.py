@@ -67,7 +67,7 @@ def _opens_a_document(lines: Sequence[bytes]) -> bool:
         return line[-1:] not in (b"}", b"]")
     if root := _ROOT.match(line):
         return not line.endswith(b"</%b>" % root[1])
-    return _ROOT_LATER.search(line, 0, 4_096) is not None
+    return line.startswith(b"<!") or _ROOT_LATER.search(line, 0, 4_096) is not None
 
 
 def size(path: str) -> int:

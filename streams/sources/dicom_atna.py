@@ -12,7 +12,7 @@ from streams.sources.atna.cast import Cast, cast_of
 from streams.sources.atna.codes import FIXED_LETTERS
 from streams.sources.atna.elements import Message, parsed
 from streams.sources.atna.framing import document_of, split
-from streams.sources.atna.plans import PARTICIPANT, THING, planned
+from streams.sources.atna.plans import PLACEHOLDER, planned
 from streams.sources.atna.things import touched
 from streams.sources.contract import Decoded, Source
 from streams.sources.fhir.codes import OUTCOMES
@@ -39,7 +39,10 @@ RECORD_BYTES_MAX: Final = 1 << 20  # PS3.15 A.6 wants 32 KiB at least
 CAST_ROOM: Final = 8 << 20
 
 _UNKNOWN: Final = Outcome.UNKNOWN.value
-_PARTICIPANT, _THING, _END = PARTICIPANT.encode(), THING.encode(), b"</AuditMessage"
+_PARTICIPANT, _THING, _END = b"<ActiveParticipant", b"<ParticipantObjectIdentification", b"</AuditMessage"
+_PLACEHOLDER: Final = PLACEHOLDER.encode()
+_OF_OTHERS: Final = (b"Event", b"PurposeOfUse", b"ParticipantObject", b"SOPClass", b"AuditMessage")
+_BETWEEN, _THEN = "\0", "\1"  # which no XML holds
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
 
 
@@ -94,7 +97,7 @@ def _rows(record: bytes) -> list[EventRow]:
         about.resource_id[:TEXT_MAX],
         about.sensitivity,
         about.records if about.records >= 0 else max(about.resources, 1),
-        leading(message.purposes),
+        leading(message.purposes) if message.purposes else "",
         message.description.strip()[:REASON_MAX],
         agents.ip,
         agents.device,
@@ -111,12 +114,13 @@ def _rows(record: bytes) -> list[EventRow]:
 
 def _read(document: bytes) -> tuple[Message, Cast]:
     """Return what a message says, and who took part in it: the same people at the same machines come again and again."""
-    message = planned(document)
-    if message is not None:
-        begin = document.find(_PARTICIPANT)
-        end = document.find(_THING, begin)
-        cast = _casts[document[begin : end if end > 0 else document.rfind(_END)]]
-        if cast is not None:
+    begin = document.find(_PARTICIPANT)
+    end = document.find(_THING, begin)
+    end = end if end > 0 else document.rfind(_END)
+    cast = _casts[document[begin:end]] if 0 < begin < end else None
+    if cast is not None:
+        message = planned(b"%b%b%b" % (document[:begin], _PLACEHOLDER, document[end:]))
+        if message is not None:
             return message, cast
     message = parsed(document)
     if message.roots != 1:
@@ -125,7 +129,9 @@ def _read(document: bytes) -> tuple[Message, Cast]:
 
 
 def _cast_alone(elements: bytes) -> Cast | None:
-    """Return who took part by elements cut out of a message; None when they cannot stand alone."""
+    """Return who took part by elements cut out of a message; None when they are not whole, or not about that alone."""
+    if any(name in elements for name in _OF_OTHERS):
+        return None
     try:
         message = parsed(b"<_>%b</_>" % elements)
     except RejectedError:
@@ -138,7 +144,7 @@ _casts: Final = Kept[bytes, "Cast | None"](_cast_alone, room=CAST_ROOM)
 
 def _told(message: Message, cast: Cast, about: Touched, outcome: str) -> tuple[str, Participants]:
     """Return what was done, and who did it."""
-    coded = _actions["\0".join((*message.types, "", *message.subtypes))]
+    coded = _actions[f"{_BETWEEN.join(message.types)}{_THEN}{_BETWEEN.join(message.subtypes)}"]
     letter = message.event.get("EventActionCode") or next((FIXED_LETTERS.get(one, "") for one in message.types), "")
     action = action_told(coded, letter, about)
     agents = cast.pulling if action in PULLS else cast.pushing
@@ -150,8 +156,8 @@ def _told(message: Message, cast: Cast, about: Touched, outcome: str) -> tuple[s
 
 
 def _action_of(codes: str) -> str:
-    types, _, subtypes = f"\0{codes}\0".partition("\0\0")
-    return action_coded(types.strip("\0").split("\0"), subtypes.strip("\0").split("\0"))
+    types, _, subtypes = codes.partition(_THEN)
+    return action_coded(types.split(_BETWEEN), subtypes.split(_BETWEEN))
 
 
 _actions: Final = Kept[str, str](_action_of)

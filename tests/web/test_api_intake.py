@@ -117,6 +117,20 @@ def test_other_formats_are_asked_for_by_name(app):
     assert "sentinel_json" in unknown.json()["detail"]
 
 
+def test_audit_messages_are_pushed_as_xml(app):
+    """Several in a body, with syslog headers or without: each is a record, with its verdict; JSON's types are refused."""
+    message = (
+        b'<AuditMessage><EventIdentification EventDateTime="2026-03-01T10:00:0%dZ" EventActionCode="R"/>'
+        b'<ActiveParticipant UserID="a1"/><AuditSourceIdentification AuditSourceID="pacs"/></AuditMessage>'
+    )
+    body = b"<85>1 - - - - - - %b\n%b" % (message % 1, message % 2)
+    path = "/v1/events?format=dicom_atna"
+    for media_type in ("application/xml", "text/xml; charset=utf-8", "text/plain"):
+        assert app.post(body, media_type, path=path).json()["accepted"] == 2
+    assert [record.source for record in app.kept()] == ["dicom_atna"] * 6
+    assert app.post(body, "application/json", path=path).status_code == 415
+
+
 @pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/xml"])
 def test_a_media_type_that_is_not_json_is_refused(app, media_type):
     """415 names those that are taken."""

@@ -11,13 +11,15 @@ from msgspec import Raw, Struct
 from sentinel.core.event import TEXT_MAX
 from streams.sources.atna.codes import DESTINATION_MEDIUM, UNKNOWN_USERS, USERS, USERS_BY_TYPE
 from streams.sources.atna.elements import code_of
-from streams.sources.fhir.agents import Participants, participants, party, place
+from streams.sources.fhir.agents import Participants, Party, Place, participants, party, place
 from streams.sources.fhir.codes import EXCHANGE_ENDS, MACHINES
 from streams.sources.fhir.elements import Agent, Concept, Identifier, Reference
+from streams.sources.fhir.kept import Kept
 
 if TYPE_CHECKING:
     from streams.sources.atna.elements import Message, Participant
 
+_BETWEEN: Final = "\0"  # which no XML holds
 _AE_TITLES: Final = "AETITLE"  # PS3.15 says AETITLES=, some say AETITLE=
 _AUTHORITY: Final = re.compile(r"\^&([0-9.]{1,128})&ISO")  # of an HL7 v2 CX or XCN
 
@@ -33,11 +35,7 @@ class Cast(Struct, frozen=True, gc=False):
 
 def cast_of(message: Message) -> Cast:
     """Return who took part by the participants of a message, and the audit source."""
-    agents = []
-    for one in message.participants:
-        agent = _agent(one)
-        address, network = one.attributes.get("NetworkAccessPointID", ""), one.attributes.get("NetworkAccessPointTypeCode", "")
-        agents.append((party(agent), place(address.strip()[:TEXT_MAX], network)))
+    agents = [(_parties[_BETWEEN.join(_told(one))], _places[_address(one)]) for one in message.participants]
     return Cast(
         pushing=participants(agents, pulls=False),
         pulling=participants(agents, pulls=True),
@@ -46,39 +44,48 @@ def cast_of(message: Message) -> Cast:
     )
 
 
-def _agent(told: Participant) -> Agent:
-    """Return a participant as FHIR's AuditEvent would tell it; the mapping of IHE's RESTful ATNA."""
-    get = told.attributes.get
-    roles = [{"code": code_of(role), "display": role.get("originalText") or role.get("displayName")} for role in told.roles]
-    codes = {str(role["code"]) for role in roles}
-    kind = USERS.get(told.id_type) or USERS_BY_TYPE.get(get("UserTypeCode", ""))
-    name = get("UserName", "").strip()
-    is_machine = kind == "Device" or (kind is None and not name and not codes.isdisjoint(MACHINES | EXCHANGE_ENDS))
-    medium = told.medium or (DESTINATION_MEDIUM if DESTINATION_MEDIUM in codes else "")
-    return Agent(
-        who=Reference(type=kind, identifier=_identifier(told, is_machine=is_machine)),
-        role=Raw(msgspec.json.encode(roles)),
-        requestor=get("UserIsRequestor", "").strip().lower() in ("true", "1"),
-        altId=_known(get("AlternativeUserID", "")) or None,
-        name=name or None,
-        media=Concept(code=medium) if medium else None,
+def _told(one: Participant) -> list[str]:
+    """Return what tells who a participant is. Where they are does so when nothing else names a machine.
+
+    A machine's process has a number (IHE's AlternativeUserID) that changes, and a URI says what was asked for, of
+    which patient, rather than who asked.
+    """
+    get = one.attributes.get
+    user = _known(get("UserID", ""))
+    at = "" if user and "/" not in user else get("NetworkAccessPointID", "").strip()
+    requestor = get("UserIsRequestor", "").strip().lower()
+    told = [user, at, get("AlternativeUserID", "").strip(), get("UserName", "").strip(), requestor, get("UserTypeCode", "")]
+    told += [one.id_type, one.medium]
+    for role in one.roles:
+        told += [code_of(role), role.get("originalText") or role.get("displayName") or ""]
+    return told
+
+
+def _party_of(joined: str) -> Party:
+    """Return the digest of a participant, as FHIR's AuditEvent would tell it: the mapping of IHE's RESTful ATNA."""
+    user, at, alternative, name, requestor, user_type, id_type, medium, *told = joined.split(_BETWEEN)
+    roles = [{"code": code, "display": display or None} for code, display in zip(told[::2], told[1::2], strict=True)]
+    codes = set(told[::2])
+    kind = USERS.get(id_type) or USERS_BY_TYPE.get(user_type)
+    if kind == "Device" or (kind is None and not name and not codes.isdisjoint(MACHINES | EXCHANGE_ENDS)):
+        user = _ae_title(alternative) or at or user
+    medium = medium or (DESTINATION_MEDIUM if DESTINATION_MEDIUM in codes else "")
+    return party(
+        Agent(
+            who=Reference(type=kind, identifier=_identifier(user)),
+            role=Raw(msgspec.json.encode(roles)),
+            requestor=requestor in ("true", "1"),
+            altId=_known(alternative) or None,
+            name=name or None,
+            media=Concept(code=medium) if medium else None,
+        )
     )
 
 
-def _identifier(told: Participant, *, is_machine: bool) -> Identifier | None:
-    """Return what identifies a participant.
-
-    A machine's AE title says more than the process that used it, and where it ran more than the process's number
-    (IHE's AlternativeUserID) or what it asked for (a URI, which may hold a patient).
-    """
-    get = told.attributes.get
-    id_ = _known(get("UserID", ""))
-    if is_machine:
-        at = get("NetworkAccessPointID", "").strip()
-        id_ = _ae_title(get("AlternativeUserID", "")) or (at if at and "/" in id_ else id_ or at)
-    if authority := _AUTHORITY.search(id_):
-        return Identifier(system=f"urn:oid:{authority[1]}", value=id_.partition("^")[0])
-    return Identifier(value=id_) if id_ else None
+def _identifier(user: str) -> Identifier | None:
+    if authority := _AUTHORITY.search(user):
+        return Identifier(system=f"urn:oid:{authority[1]}", value=user.partition("^")[0])
+    return Identifier(value=user) if user else None
 
 
 def _known(user: str) -> str:
@@ -87,6 +94,20 @@ def _known(user: str) -> str:
 
 
 def _ae_title(alternative: str) -> str:
-    """Return the first AE title of `AETITLES=one;two`, empty when it is something else."""
+    """Return the first AE title of `AETITLES=one;two`, which says more than the process's id; empty when it is none."""
     name, _, titles = alternative.partition("=")
     return titles.partition(";")[0].strip() if name.upper().startswith(_AE_TITLES) else ""
+
+
+def _address(one: Participant) -> str:
+    get = one.attributes.get
+    return f"{get('NetworkAccessPointTypeCode', '')}{_BETWEEN}{get('NetworkAccessPointID', '').strip()[:TEXT_MAX]}"
+
+
+def _place_of(joined: str) -> Place:
+    network, _, address = joined.partition(_BETWEEN)
+    return place(address, network)
+
+
+_parties: Final = Kept[str, Party](_party_of, room=2 << 20)
+_places: Final = Kept[str, Place](_place_of, room=1 << 18)

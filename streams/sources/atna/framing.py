@@ -8,19 +8,28 @@ from typing import Final
 HEADER_BYTES_MAX: Final = 4_096
 
 _BLANKS: Final = b" \t\r\n\0"  # syslog over TCP may end a message with NUL
-_BEGINS: Final = re.compile(rb"<\?xml[\s?]|<(?:[\w.-]+:)?AuditMessage[\s/>]")
+_ROOT: Final = re.compile(rb"<(?:[\w.-]+:)?AuditMessage[\s/>]")
 _TAG: Final = re.compile(rb"<(/?)(?:[\w.-]+:)?AuditMessage(?=[\s/>])[^<>]*>")
 _HEADER: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\d{1,7} )?<\d{1,3}>")  # RFC 6587's octet count, and the priority
+_HEADER_ENDS: Final = (b"-", b"]", b":", b"\xef\xbb\xbf")  # structured data or its absence; RFC 3164's tag
 
 
 def document_of(record: bytes) -> bytes:
     """Return the XML of a record without the syslog header before it; the record when it holds no audit message."""
     if record.startswith((b"<?xml", b"<AuditMessage")):
         return record.rstrip(_BLANKS)
-    begins = _BEGINS.search(record, 0, HEADER_BYTES_MAX)
-    if begins is None or _is_markup(record[: begins.start()]):
+    begins = _root_at(record)
+    declaration = record.find(b"<?xml", 0, begins) if begins >= 0 else -1
+    begins = declaration if declaration >= 0 else begins
+    if begins < 0 or _is_markup(record[:begins]):
         return record.removeprefix(b"\xef\xbb\xbf").strip(_BLANKS)
-    return record[begins.start() :].rstrip(_BLANKS)
+    return record[begins:].rstrip(_BLANKS)
+
+
+def _root_at(record: bytes) -> int:
+    begins = record.find(b"<AuditMessage", 0, HEADER_BYTES_MAX)
+    root = _ROOT.search(record, 0, HEADER_BYTES_MAX) if begins < 0 else None
+    return root.start() if root else begins
 
 
 def _is_markup(header: bytes) -> bool:
@@ -53,12 +62,14 @@ def split(data: bytes) -> list[bytes]:
 
 
 def _header_at(data: bytes, least: int, at: int) -> int:
-    """Return where the header of the message whose root begins at `at` begins, from `least` on."""
+    """Return where what belongs to the message whose root begins at `at` begins, from `least` on."""
     least = max(least, at - HEADER_BYTES_MAX)
-    declaration = data.rfind(b"<?xml", least, at)
-    begins = at if declaration < 0 or data[declaration:at].count(b"<") > 1 else declaration
+    begins = at
+    while (before := data.rfind(b"<", least, begins)) >= 0 and data[before + 1 : before + 2] in (b"?", b"!"):
+        begins = before  # a declaration, a comment, a document type
     line = max(data.rfind(b"\n", least, begins) + 1, least)
     if data[line:begins].strip(_BLANKS):
         return line
-    before = max(data.rfind(b"\n", least, max(line - 1, least)) + 1, least)
-    return before if _HEADER.match(data, before, begins) else begins
+    above = max(data.rfind(b"\n", least, max(line - 1, least)) + 1, least)
+    is_header = _HEADER.match(data, above, begins) and data[above:begins].rstrip(_BLANKS).endswith(_HEADER_ENDS)
+    return above if is_header else begins

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from streams.sources.atna.elements import Attributes
 
-PARTICIPANT: Final = "<ActiveParticipant"
-THING: Final = "<ParticipantObjectIdentification"
-_SOURCE: Final = "<AuditSourceIdentification"
+PLACEHOLDER: Final = "<_/>"  # stands where the participants and the source stood, whose values are known together
+_OF_PARTICIPANTS: Final = ("RoleIDCode", "UserIDTypeCode", "MediaType")
 _PLANS_ROOM: Final = 4 << 20
 
 _MARK: Final = "\ue000"  # of Unicode's private use
@@ -63,10 +62,7 @@ class Plan(Struct, frozen=True, gc=False):
 
 
 def planned(document: bytes) -> Message | None:
-    """Return what a message says but for who took part and who recorded it; None when it has to be parsed.
-
-    Its participants then stand together with its source, from the first `PARTICIPANT` to the first `THING` or the end.
-    """
+    """Return what a message says, a `PLACEHOLDER` in the place of its participants; None when it has to be parsed."""
     declaration = _DECLARATION.match(document)
     if declaration is None or b' _="' in document:
         return None
@@ -113,17 +109,17 @@ def _filled(plan: Plan, values: Sequence[str]) -> Message | None:
         description=_text(plan.description, values),
         things=[_thing(one, values) for one in plan.things],
     )
-    told = (*message.types, *message.subtypes, *message.purposes)
-    return message if all(told) else None  # an empty code may have another beside it
+    # An empty code may have another beside it.
+    return message if all(message.types) and all(message.subtypes) and all(message.purposes) else None
 
 
 def _thing(plan: ThingPlan, values: Sequence[str]) -> Thing:
     return Thing(
-        attributes=_attributes(plan.attributes, values),
-        id_type=_text(plan.id_type, values),
-        details=[_attributes(places, values) for places in plan.details],
-        classes=_texts(plan.classes, values),
-        query=_text(plan.query, values),
+        {name: values[at] for name, at in plan.attributes},
+        _text(plan.id_type, values),
+        [_attributes(places, values) for places in plan.details] if plan.details else [],
+        _texts(plan.classes, values),
+        _text(plan.query, values),
     )
 
 
@@ -132,7 +128,7 @@ def _attributes(places: Places, values: Sequence[str]) -> Attributes:
 
 
 def _texts(places: Sequence[int], values: Sequence[str]) -> list[str]:
-    return [values[at].strip() for at in places]
+    return [values[at].strip() for at in places] if places else []
 
 
 def _text(place: int, values: Sequence[str]) -> str:
@@ -150,27 +146,21 @@ def _plan_of(skeleton: str) -> Plan | None:
 
 
 def _plan_by(marked: bytes, marks: Sequence[str], skeleton: str) -> Plan | None:
+    names: list[str] = []
     found: list[str] = []
+
+    def start(name: str, attributes: Attributes) -> None:
+        names.append(name)
+        found.extend(attributes.values())
+
     try:
-        parse(marked, lambda _, attributes: found.extend(attributes.values()))
+        parse(marked, start)
         message = parsed(_HELD.sub(rb"<\1>\2</\1>", marked))
-        return _plan(message, marks) if found == marks and _is_in_order(skeleton, message) else None
+        is_apart = names.count("_") == 1 and not any(name in skeleton for name in _OF_PARTICIPANTS)
+        is_whole = is_apart and message.roots == 1 and not message.participants and not message.source
+        return _plan(message, marks) if is_whole and found == marks else None
     except (RejectedError, KeyError):  # or a text that is no mark
         return None
-
-
-def _is_in_order(skeleton: str, message: Message) -> bool:
-    """Return whether all participants and one source stand together, before all objects."""
-    first, last = skeleton.find(PARTICIPANT), skeleton.rfind(PARTICIPANT)
-    source, thing = skeleton.find(_SOURCE), skeleton.find(THING)
-    return (
-        message.roots == 1
-        and skeleton.count(PARTICIPANT) == len(message.participants)
-        and skeleton.count(_SOURCE) == 1
-        and skeleton.count(THING) == len(message.things)
-        and 0 < first < source
-        and (thing < 0 or max(last, source) < thing)
-    )
 
 
 def _plan(message: Message, marks: Sequence[str]) -> Plan:

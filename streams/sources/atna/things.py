@@ -70,7 +70,7 @@ def _take_rest(found: Touched, thing: Thing, part: Part) -> None:
         return
     if not part.is_plain:
         found.add_marks(part)
-    if (instances := _instances(thing)) >= 0:
+    if thing.classes and (instances := _instances(thing)) >= 0:
         found.add_records(instances)
 
 

@@ -49,6 +49,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 _BOOLEANS: Final = frozenset({"requestor", "valueBoolean", "userSelected", "active", "deceasedBoolean"})
 _INTEGERS: Final = frozenset({"valueInteger", "valuePositiveInt", "valueUnsignedInt", "total"})
 _QUANTITIES: Final = frozenset({"valueQuantity", "valueAge", "valueCount", "valueDistance", "valueDuration", "valueMoney"})
+_TYPED: Final = _BOOLEANS | _INTEGERS | {"value"}
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 # A primitive that holds nothing but extensions is absent; so are these, which are read through what they hold.
@@ -121,15 +122,16 @@ class Reader:
             self._skipping -= 1
             return
         node, holder = self._open.pop(), self._open[-1]
-        if node.name[:1].isupper():
-            self._end_resource(node, holder)
-        elif "value" in node.attributes:
-            _put(holder, node.name, _typed(node.name, holder.name, node.attributes["value"]))
+        name, value = node.name, node.attributes.get("value")
+        if value is not None:
+            _put(holder, name, _typed(name, holder.name, value) if name in _TYPED else value)
             if node.held:
-                _put(holder, f"_{node.name}", node.held)
-        elif value := _complex(node):
-            is_absent = value.keys() == {"extension"} and node.name not in _OF_EXTENSIONS
-            _put(holder, f"_{node.name}" if is_absent else node.name, value)
+                _put(holder, f"_{name}", node.held)
+        elif name[:1].isupper():
+            self._end_resource(node, holder)
+        elif held := _complex(node):
+            is_absent = len(held) == 1 and "extension" in held and name not in _OF_EXTENSIONS
+            _put(holder, f"_{name}" if is_absent else name, held)
 
     def _end_resource(self, node: Node, holder: Node) -> None:
         """End a resource: what holds it (`resource`, `contained`) stands for it."""
@@ -141,6 +143,8 @@ class Reader:
 
 
 def _complex(node: Node) -> Json:
+    if not node.attributes:
+        return node.held
     told = {name: node.attributes[name] for name in ("id", "url") if name in node.attributes}
     return told | node.held
 
@@ -148,11 +152,12 @@ def _complex(node: Node) -> Json:
 def _put(holder: Node, name: str, value: Any) -> None:
     """Put an element into its holder: in a list if it repeats by definition, or does so here."""
     held = holder.held
-    before = held.get(name)
-    if isinstance(before, list):
-        before.append(value)
-    elif before is not None:
-        held[name] = [before, value]
+    if name in held:
+        before = held[name]
+        if isinstance(before, list):
+            before.append(value)
+        else:
+            held[name] = [before, value]
     elif name in _LISTS or name in _LISTS_IN.get(holder.name, _NONE):
         held[name] = [value]
     else:
