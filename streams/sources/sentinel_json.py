@@ -74,7 +74,7 @@ class Line(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
     destination: DestinationName = ""
 
 
-_ADDRESS: Final = Line.__struct_fields__.index("client_address") - 2  # without the id and the time
+_TIME, _ADDRESS = map(Line.__struct_fields__.index, ("occurred_at", "client_address"))
 _decode_line: Final = msgspec.json.Decoder(Line).decode
 _address: Final = lru_cache(maxsize=ADDRESSES_MAX)(normal_address)
 # A control character can only come escaped: raw ones are not JSON. A backslash before may escape this
@@ -106,9 +106,11 @@ def _row(record: bytes) -> EventRow:
     moment = microseconds(line.occurred_at)
     if not TIME_MIN_US <= moment < TIME_MAX_US or (b"\\" in record and _may_hold_controls(record)):
         return _row_by_model(record)
-    id_, _, *told = astuple(line)
-    told[_ADDRESS] = _address(told[_ADDRESS])
-    return _new_row(EventRow, (id_, "", moment, *told))
+    told = [*astuple(line)]
+    told[_TIME] = moment
+    told[_ADDRESS] = _address(line.client_address)
+    told.insert(_TIME, "")  # for `sub`
+    return _new_row(EventRow, told)
 
 
 def _row_by_model(record: bytes) -> EventRow:
