@@ -60,6 +60,7 @@ class _Session:
         self._read: dict[TopicPartition, int] = {}
         self._records = self._bytes = 0
         self._flushed = time.monotonic()
+        self._is_refused = False
 
     @property
     def readers(self) -> Sequence[AIOKafkaConsumer]:
@@ -92,7 +93,9 @@ class _Session:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.flush)
         except SentinelError as error:
-            report("archive-failing", error)
+            if not self._is_refused:
+                report("archive-failing", error)
+            self._is_refused = True
             self._intake.pause(*ours)
             await asyncio.sleep(RETRY_SECONDS)
             return
@@ -100,6 +103,7 @@ class _Session:
         with suppress(CommitFailedError, IllegalStateError):  # another's by now, who stores the same again
             if kept:
                 await self._intake.commit(kept)
+        self._is_refused = False
         self._intake.resume(*self._intake.paused())
         self._read.clear()
         self._records = self._bytes = 0
