@@ -164,7 +164,8 @@ class _Session:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.flush)
         except SentinelError as error:
-            report("archive-failing", error)
+            if not self._is_failing:
+                report("archive-failing", error)
             self._is_failing = True
             await asyncio.sleep(RETRY_SECONDS)
             return

@@ -7,6 +7,7 @@ others of the same people before, as in a service that has been up for a minute.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import random
 import sys
@@ -18,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from sentinel.assembly import source
 
@@ -220,11 +221,77 @@ def parse_xml(record: bytes) -> object:
     return etree.fromstring(record[max(record.find(b"<?xml"), 0) :], _XML)
 
 
+def openemr(one: Access) -> bytes:
+    """Return a row of OpenEMR's log after the row that names its columns: a mapping's CSV."""
+    at = one.at[:19].replace("T", " ")
+    event = ("patient-record-select", "patient-record-update", "order-insert", "view")[one.kind % 4]
+    row = f"{one.number + 1},{at},{event},patient-record,{one.person},Default,{one.patient},1,open-emr"
+    return f"id,date,event,category,user,groupname,patient_id,success,log_from\n{row}".encode()
+
+
+def parse_csv(record: bytes) -> object:
+    """Parse a record's rows with the csv module."""
+    return list(csv.reader(record.decode().splitlines()))
+
+
+def bahmni(one: Access) -> bytes:
+    """Return an entry of Bahmni's audit log: a mapping's JSON."""
+    event = ("VIEWED_CLINICAL_DASHBOARD", "EDIT_ENCOUNTER", "RUN_REPORT", "PRINT_PATIENT_STICKER")[one.kind % 4]
+    told = {"auditLogId": one.number, "userId": one.person, "patientId": one.patient, "eventType": event, "message": event}
+    return json.dumps(told | {"dateCreated": 1_741_000_000_000 + 1_000 * one.number, "uuid": f"0c2b665e-{one.number}"}).encode()
+
+
+def cloudtrail(one: Access) -> bytes:
+    """Return a data event of S3: CloudTrail."""
+    name = ("GetObject", "GetObject", "PutObject", "ListObjects")[one.kind % 4]
+    arn = f"arn:aws:iam::123456789012:user/{one.person}"
+    event = {
+        "eventVersion": "1.09",
+        "userIdentity": {"type": "IAMUser", "principalId": "AIDAEXAMPLE", "arn": arn, "userName": one.person},
+        "eventTime": one.at[:19] + "Z",
+        "eventSource": "s3.amazonaws.com",
+        "eventName": name,
+        "awsRegion": "eu-west-3",
+        "sourceIPAddress": f"10.2.{one.number % 200}.9",
+        "userAgent": "[aws-cli/2.15]",
+        "requestParameters": {"bucketName": "archive", "key": f"{one.patient}/{one.document}"},
+        "responseElements": None,
+        "additionalEventData": {"bytesTransferredOut": 1_000 * one.instances},
+        "requestID": f"R{one.number:016d}",
+        "eventID": f"00000000-0000-4000-8000-{one.number:012d}",
+        "readOnly": name != "PutObject",
+        "eventType": "AwsApiCall",
+        "managementEvent": False,
+        "recipientAccountId": "123456789012",
+        "eventCategory": "Data",
+    }
+    return json.dumps(event).encode()
+
+
+def windows(one: Access) -> bytes:
+    """Return a file opened on a share (4663), as Winlogbeat sends it: Windows Security."""
+    file = f"D:\\Records\\{one.patient}\\{one.document}.pdf"
+    data = {
+        "SubjectUserName": one.person,
+        "SubjectDomainName": "HOSPITAL",
+        "SubjectUserSid": f"S-1-5-21-1-2-3-{one.number % 400}",
+    }
+    data |= {"SubjectLogonId": f"0x{one.number % 999:x}", "ObjectServer": "Security", "ObjectType": "File", "ObjectName": file}
+    data |= {"HandleId": "0x1a4", "AccessList": "%%4416", "AccessMask": "0x1", "ProcessName": "C:\\Windows\\explorer.exe"}
+    event = {"code": "4663", "provider": "Microsoft-Windows-Security-Auditing", "outcome": "success", "action": "File System"}
+    log = {"channel": "Security", "event_id": "4663", "record_id": one.number, "computer_name": one.station, "event_data": data}
+    return json.dumps({"@timestamp": one.at[:19] + "Z", "event": event, "host": {"name": one.station}, "winlog": log}).encode()
+
+
 FORMATS: Final = (
     Format("sentinel_json", "sentinel_json", own, orjson.loads),
     Format("fhir_auditevent", "fhir_auditevent", fhir, orjson.loads),
     Format("fhir_auditevent, XML", "fhir_auditevent", fhir_xml, parse_xml),
     Format("dicom_atna", "dicom_atna", atna, parse_xml),
+    Format("aws_cloudtrail", "aws_cloudtrail", cloudtrail, orjson.loads),
+    Format("windows_security", "windows_security", windows, orjson.loads),
+    Format("mapping, CSV", "openemr_log", openemr, parse_csv),
+    Format("mapping, JSON", "bahmni_audit_log", bahmni, orjson.loads),
 )
 
 

@@ -39,7 +39,20 @@ from tests.kafka import intake_feeding as feeding
 from tests.kafka.assessing import PER_DAY, SOURCE, TENANT, simulated
 from tests.kafka.gate import Gate
 from tests.kafka.intake_feeding import JSON, an_event
-from tests.kafka.soaking import IS_FULL, PARTITIONS, SCALE, STOP_SECONDS, Feed, Fleet, Kept, Site, in_background, memory_of, tell
+from tests.kafka.soaking import (
+    GROUP,
+    IS_FULL,
+    PARTITIONS,
+    SCALE,
+    STOP_SECONDS,
+    Feed,
+    Fleet,
+    Kept,
+    Site,
+    in_background,
+    memory_of,
+    tell,
+)
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3 * 3_600)] if IS_FULL else []
 
@@ -121,8 +134,10 @@ def test_a_broker_that_is_away_is_waited_for(own_broker: Broker, prefix: str, tm
     async def run(site: Site) -> None:
         feed, worker = Feed(bus, site.topics.intake[SOURCE], SCALE.fed), Kept(site)
         await assessing.send(bus, site.topics, context, [])
-        async with in_background(worker.keep()), in_background(feed.send(events)) as sending:
+        async with in_background(worker.keep()):
+            await feed.send(events[:GROUP])
             await site.until_rows(1)
+            sending = asyncio.create_task(feed.send(events))
             await asyncio.sleep(SCALE.warm_up)
             await asyncio.to_thread(own_broker.stop)
             stopped = time.monotonic()
@@ -157,8 +172,9 @@ def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> Non
     async def run(gate: Gate) -> None:
         await assessing.send(site.bus, site.topics, context, [])
         worker = site.start(gate.store)
+        await feed.send(events[:GROUP])
+        await site.until_rows(1)
         async with in_background(feed.send(events)) as sending:
-            await site.until_rows(1)
             async with memory_of(worker.pid) as usual:
                 await asyncio.sleep(SCALE.warm_up)
             async with memory_of(worker.pid) as tried:
