@@ -39,6 +39,7 @@ LIVE_RATE: Final = 30_000.0  # events a second of those that lie ready
 WAIT_SECONDS: Final = 120.0
 HOUR: Final = 3_600.0
 INTAKE: Final = f"intake.{OWN}"
+YARDSTICK: Final = "aiokafka getmany + orjson"
 SHAPES: Final = ("live", "backfill")
 
 
@@ -86,7 +87,7 @@ class BusBench:
         sent = run(module("yardsticks", "produce", address, str(self.given.file(OWN)))).output.strip()
         quix = _quix(self.folder)
         commands = {
-            "aiokafka getmany + orjson": module("others", "getmany", address, sent),
+            YARDSTICK: module("others", "getmany", address, sent),
             "a Faust agent, a record at a time": module("others", "faust_agent", address, sent, str(scratch / "faust")),
             "Quix Streams": [str(quix), "-m", "deploy.bench.others", "quix", address, sent],
         }
@@ -122,10 +123,11 @@ class BusBench:
     def show(self) -> None:
         """Print the table."""
         table = Table("", "events", "CPU s", "events/CPU s", "÷ getmany", "peak MiB", title="events a CPU-second of the reader")
-        fastest = next(iter(self.rows.values())).per_cpu_second
+        yardstick = self.rows.get(YARDSTICK)
         for name, row in self.rows.items():
-            share, mib = row.per_cpu_second / fastest, row.peak_rss_bytes // MIB
-            table.add_row(name, f"{row.events:,}", f"{row.cpu_seconds:.2f}", f"{row.per_cpu_second:,}", f"{share:.3f}", str(mib))
+            share = f"{row.per_cpu_second / yardstick.per_cpu_second:.3f}" if yardstick else ""
+            told = (f"{row.events:,}", f"{row.cpu_seconds:.2f}", f"{row.per_cpu_second:,}", share, str(row.peak_rss_bytes // MIB))
+            table.add_row(name, *told)
         self.console.print(table)
         for shape in self.shapes:
             steady = self.rows[_named(shape)].steady(self.rows[f"{_named(shape)}, start"])
