@@ -46,6 +46,12 @@ def test_what_is_not_known_has_no_tail() -> None:
     assert np.isnan(told).tolist() == [False, True, True, True]
 
 
+def test_the_ends_of_the_law() -> None:
+    """No shape: nothing is known; a share of nothing or of all: never, or always."""
+    told = law.tail(np.full(4, 3.0), np.array([0.0, -1.0, 2.0, 2.0]), np.array([0.5, 0.5, 0.0, 1.0]))
+    assert np.array_equal(told, [np.nan, np.nan, 0.0, 1.0], equal_nan=True)
+
+
 @given(MEANS, SHAPES)
 @example(law.SUMMED_UP_TO, SHAPE_MIN)
 @example(float(COUNT_MAX), SHAPE_MAX)

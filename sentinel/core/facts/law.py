@@ -25,7 +25,7 @@ STIRLING_FROM: Final = 100.0
 def tail(count: Floats, shape: Floats, share: Floats) -> Floats:
     """Return P(X ≥ count), in [0, 1], of counts ≥ 1: arrays of one shape, or that broadcast to one; NaN gives NaN.
 
-    `share` is mean ÷ (shape + mean).
+    `share` is mean ÷ (shape + mean). There is no law without a shape: 0 gives NaN.
     """
     counts, shapes, shares = np.broadcast_arrays(count, shape, share)
     out = np.empty(counts.shape)
@@ -87,8 +87,10 @@ def _halved_down(shape: float, mean: float, rare: float) -> float:
 @njit(cache=True)
 def _tail(count: float, shape: float, share: float) -> float:
     """P(X ≥ k) is the incomplete beta function I_share(k, shape); DLMF 8.17.4 turns it where its fraction is slow."""
-    if np.isnan(count + shape + share):
+    if np.isnan(count + shape + share) or shape <= 0.0:
         return np.nan
+    if share <= 0.0 or share >= 1.0:
+        return min(max(share, 0.0), 1.0)
     if share < (count + 1.0) / (count + shape + 2.0):
         return exp(_log_mass(count, shape, share)) * _fraction(count, shape, share)
     return 1.0 - exp(_log_mass(count, shape, share)) * count / shape * _fraction(shape, count, 1.0 - share)
