@@ -164,7 +164,10 @@ def test_a_broker_that_is_away_is_waited_for(own_broker: Broker, prefix: str, tm
 
 
 def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> None:
-    """What comes meanwhile waits in Kafka; then it is taken in at three times the pace at which it came, or more."""
+    """What comes meanwhile waits in Kafka; then it is taken in at three times the pace at which it came, or more.
+
+    Taking in makes a worker's state grow, as it does at any time: that is told apart from what it held meanwhile.
+    """
     count = int(SCALE.fed * (SCALE.warm_up + 1.5 * SCALE.store_refused + SCALE.warm_up / 3))
     context, events = hospital(count)
     feed, rows_of = Feed(site.bus, site.topics.intake[SOURCE], SCALE.fed), rows_after(events)
@@ -180,6 +183,7 @@ def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> Non
             async with memory_of(worker.pid) as tried:
                 gate.is_open = False
                 await asyncio.sleep(SCALE.store_refused)
+            async with memory_of(worker.pid) as catching_up:
                 before, begun, behind = await site.rows(), time.monotonic(), rows_of(feed.sent)
                 gate.is_open = True
                 while (rows := await site.rows()) < rows_of(feed.sent - 2 * SCALE.fed):
@@ -188,7 +192,8 @@ def test_a_store_that_refuses_is_waited_for_in_bounded_memory(site: Site) -> Non
             pace = (rows - before) / (time.monotonic() - begun)
             await sending
         expected, figures = await compared(site)
-        memory = {"usual_bytes": max(usual), "most_bytes": max(tried), "growth": max(tried) / max(usual) - 1}
+        most = {"usual": max(usual), "refused": max(tried), "catching_up": max(catching_up)}
+        memory = {f"{when}_bytes": found for when, found in most.items()} | {"growth": most["refused"] / most["usual"] - 1}
         paces = {"fed_a_second": SCALE.fed, "behind": behind - before, "caught_up_a_second": pace}
         tell("store", events=count, refused=SCALE.store_refused, **paces, **memory, **figures)
         assessing.same(site.store, expected)
