@@ -82,6 +82,7 @@ _OTHERS: Final = (
     Fact("rhythm_run", "count", "records opened in a row at the same interval ±10 %", "never"),
     Fact("burst_actors", "count", "people without reason on this record in closed hours, about 3 days", "no patient"),
     Fact("privilege_hours", "hours", "since the person changed rights", "none within 48 h"),
+    Fact("returns", "count", "earlier days within a month each on which the person opened this record without a reason", "explained"),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),
@@ -95,6 +96,7 @@ PER_METRIC: Final = 6  # facts of each metric, in the order of `_metric`
 
 RATES: Final = (
     "coworker",
+    "team",
     "household",
     "same_name",
     "vip",
@@ -103,9 +105,12 @@ RATES: Final = (
     "care_gap",
     "street",
     "sensitive",
+    "returns",
     "own_record",
 )
-"""Shares among ordinary record openings of the closed hours: how often chance alone gives each trait."""
+"""How often chance alone gives each trait, for each role, by the closed days: a share of the openings without an ordinary
+reason, once a day and patient; of `own_record`, of all openings.
+"""
 
 SESSION: Final = (
     "events",

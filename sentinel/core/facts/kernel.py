@@ -37,6 +37,7 @@ ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
 SHARE_WEIGHT: Final = 30.0  # openings that the role's share counts for in a person's
 HOUR_WEIGHT: Final = 50.0
+RETURN_US: Final = 30 * DAY_US  # opened again within so long, without a reason either, it is a return
 POSITION_EARLY_US: Final = 3 * DAY_US
 UNITS_MAX: Final = 16  # units that one person works in around one moment
 LEVELS_MAX: Final = 4  # bed, room, ward, department
@@ -62,9 +63,20 @@ _VIP, _RESTRICTED = FLAG_BITS[PatientFlag.VIP], FLAG_BITS[PatientFlag.RESTRICTED
 
 _M: Final = len(METRICS)
 _M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, _M_EMERGENCIES, _M_OPENS, _M_DISCLOSED = range(_M)
-_R_COWORKER, _R_HOUSEHOLD, _R_NAME, _R_VIP, _R_RESTRICTED, _R_DECEASED, _R_GAP, _R_STREET, _R_SENSITIVE, _R_OWN = range(
-    len(RATES)
-)
+(
+    _R_COWORKER,
+    _R_TEAM,
+    _R_HOUSEHOLD,
+    _R_NAME,
+    _R_VIP,
+    _R_RESTRICTED,
+    _R_DECEASED,
+    _R_GAP,
+    _R_STREET,
+    _R_SENSITIVE,
+    _R_RETURNS,
+    _R_OWN,
+) = range(len(RATES))
 (
     _S_EVENTS,
     _S_PATIENTS,
@@ -96,7 +108,8 @@ F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_day
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
 F_DEVICE, F_APPLICATION, F_OTHER_SITE = _F["device_new"], _F["application_new"], _F["other_site_minutes"]
 F_FAILURES, F_SEQUENTIAL, F_RHYTHM = _F["failures_before"], _F["sequential_run"], _F["rhythm_run"]
-F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+    _F["returns"],
     _F["burst_actors"],
     _F["privilege_hours"],
     _F["contact_days"],
@@ -114,7 +127,7 @@ class Columns(NamedTuple):
     outcome: NDArray[np.int8]
     actor_type: NDArray[np.int8]
     actor: NDArray[np.int64]
-    role: NDArray[np.int64]
+    role: NDArray[np.int64]  # as told; the pass writes the one held
     unit: NDArray[np.int64]
     patient: NDArray[np.int64]
     device: NDArray[np.int64]
@@ -171,6 +184,7 @@ def rehash(old: PairTable, new: PairTable, oldest: int) -> int:
             new.last_open[j] = old.last_open[i]
             new.counted_at[j] = old.counted_at[i]
             new.unexplained_at[j] = old.unexplained_at[i]
+            new.unexplained_days[j] = old.unexplained_days[i]
             new.last_act[j] = old.last_act[i]
             new.explained_act[j] = old.explained_act[i]
             moved += 1
@@ -307,14 +321,15 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         amounts[:] = 0.0
 
         # who: role, unit and position at that time
-        role, role_class, held = int(c.role[i]), 0, False
+        role, role_class, held, longest = int(c.role[i]), 0, False, at
         mine[0] = c.unit[i]
         n_mine = 1 if c.unit[i] != 0 else 0
         k = a.position_head[actor]
         while k >= 0:
             begins, ends = positions.start[k], positions.end[k]
             if begins <= at <= ends:
-                if not held:
+                if not held or begins <= longest:  # a duty or a replacement beside it is no other trade
+                    longest = begins
                     a.unit[actor] = positions.unit[k]
                     role = positions.role[k] if positions.role[k] != 0 else role
                 held = True
@@ -326,7 +341,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             k = positions.next[k]
         if role == 0:
             role = a.role[actor]
-        a.role[actor] = role
+        a.role[actor] = c.role[i] = role
         if c.unit[i] != 0:
             a.unit[actor] = c.unit[i]
         until = a.employed_until[actor]
@@ -477,28 +492,32 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             if human and new_today:
                 a.visits[actor] += 1.0
                 t.roles.open_visits[role] += 1.0
-                t.clock.visits[0] += 1.0
-                traits = t.clock.traits
-                traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
-                traits[_R_HOUSEHOLD] += household
-                traits[_R_STREET] += street
-                traits[_R_NAME] += name
-                traits[_R_VIP] += facts[F_VIP, i]
-                traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
-                traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
-                traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
-                traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
-                traits[_R_OWN] += own
+                t.roles.open_traits[role, _R_OWN] += own
                 amounts[_M_PATIENTS] = 1.0
             amounts[_M_OPENS] = 1.0
-            stranger = t.pairs.unexplained_at[pair]
             if unexplained and new_today:
                 a.visits_unexplained[actor] += 1.0
-                t.roles.open_unexplained[role] += 1.0
-            if unexplained and (stranger == 0 or stranger <= at - DAY_US):
-                t.pairs.unexplained_at[pair] = at
-                amounts[_M_UNEXPLAINED] = 1.0
-                p.burst_open[patient] += 1.0
+            if unexplained:
+                traits = t.roles.open_traits[role]
+                stranger = t.pairs.unexplained_at[pair]
+                if stranger == 0 or stranger <= at - DAY_US:
+                    t.pairs.unexplained_at[pair] = at
+                    t.pairs.unexplained_days[pair] = 1 + (t.pairs.unexplained_days[pair] if stranger > at - RETURN_US else 0)
+                    amounts[_M_UNEXPLAINED] = 1.0
+                    p.burst_open[patient] += 1.0
+                    t.roles.open_unexplained[role] += 1.0
+                    traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
+                    traits[_R_TEAM] += facts[F_COWORKER, i] == 2.0
+                    traits[_R_HOUSEHOLD] += household
+                    traits[_R_STREET] += street
+                    traits[_R_NAME] += name
+                    traits[_R_VIP] += facts[F_VIP, i]
+                    traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
+                    traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
+                    traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
+                    traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1
+                traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
+                facts[F_RETURNS, i] = t.pairs.unexplained_days[pair] - 1
             quiet = t.clock.hour[0] - p.burst_hour[patient]
             facts[F_BURST, i] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H)
 

@@ -128,6 +128,7 @@ class PairTable(NamedTuple):
     last_open: Array
     counted_at: Array  # when it last counted among the distinct records of a day
     unexplained_at: Array  # when it last counted among those without an ordinary reason
+    unexplained_days: Array  # on how many days it did, none over a month after the one before
     last_act: Array
     explained_act: Array
 
@@ -141,6 +142,7 @@ class RoleTable(NamedTuple):
     exceed: Array  # (metrics, bins) share of closed days with as much, extrapolated beyond the largest
     open_visits: Array
     open_unexplained: Array
+    open_traits: Array  # (RATES,)
     open_hours: Array  # (48,)
 
 
@@ -149,8 +151,6 @@ class Clock(NamedTuple):
 
     hour: Array  # newest hour seen, since 1970
     started: Array  # time of the first event, µs
-    visits: Array  # record openings in the open hour
-    traits: Array  # (RATES,) of the open hour
 
 
 ACTOR_FILLS: Final = {
@@ -187,6 +187,7 @@ _ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "events": ((), "f4"),
     "open_visits": ((), "f4"),
     "open_unexplained": ((), "f4"),
+    "open_traits": ((len(RATES),), "f4"),
     "open_hours": ((HOUR_BINS,), "f4"),
 }
 SHARE_PRIOR: Final = 0.05
@@ -237,7 +238,7 @@ def pool(cls: type[Any], rows: int = 256) -> Any:
 
 def clock() -> Clock:
     """Return a clock before its first event."""
-    return Clock(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.float64), np.zeros(len(RATES), np.float64))
+    return Clock(np.zeros(1, np.int64), np.zeros(1, np.int64))
 
 
 def layout() -> tuple[str, ...]:
