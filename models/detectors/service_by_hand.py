@@ -26,13 +26,13 @@ DETECTOR: Final = Detector(
     title_en="Service account used by hand",
     scope=Scope.ACTOR,
     card=Card(
-        what="A service account appears on a workstation that it never used.",
+        what="A service account appears on a workstation that it never used, and worse, does what it never did.",
         why="Passwords of interfaces are known to many.",
         false_positives="A server was moved.",
         needs=(),
         references=(),
     ),
     match=lambda f: f.by(ActorType.SERVICE) & (f["device_new"] == 1),
-    p_value=lambda f: np.full(len(f.action), 1e-6),
+    p_value=lambda f: np.where(f["action_new"] == 1, 1e-6, 1e-4),
     say=_say,
 )

@@ -11,16 +11,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-FLOOR: Final = 3.0  # evidence of one in a thousand: below it nobody is told, whatever the budget
-PRIOR: Final = 5.0  # before the stream has shown what is ordinary
+FLOOR: Final = 2.5  # evidence of one in three hundred: below it nobody is told, whatever the budget
+PRIOR: Final = 4.0  # before the stream has shown what is ordinary
 GRAVE: Final = 12.0  # evidence of one in a million million: told even when the week is used up
 FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, and the queue must stay readable
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
-PACE_ZERO: Final = 1.1  # weeks' worth of alerts within one: from there on the least is told …
-PACE_WIDTH: Final = 0.15  # … and so much below it, the budget's number
-PACE_MIN, PACE_MAX = 0.1, 1.5  # of the budget, a day
+PACE_ZERO: Final = 1.25  # weeks' worth of alerts within one: from there on the least is told …
+PACE_WIDTH: Final = 0.25  # … and so much below it, the budget's number
+PACE_MIN, PACE_MAX = 0.3, 1.2  # of the budget, a day
 CANDIDATES_MAX: Final = 20_000
 
 

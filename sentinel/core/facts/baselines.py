@@ -58,7 +58,7 @@ class RoleSums(NamedTuple):
     visits: Floats  # record openings, once a day and patient
     unexplained: Floats  # of them without an ordinary reason
     traits: Floats  # (roles, RATES) of these
-    hours: Floats  # (roles, HOUR_BINS) events
+    hours: Floats  # (roles, HOUR_BINS) hours at work
 
 
 def role_sums(rows: int) -> RoleSums:
@@ -243,7 +243,10 @@ def exceedance(counts: Floats, people: NDArray[np.bool_]) -> Floats:
     least = np.where(np.arange(COUNT_BINS) < 16, np.arange(COUNT_BINS), 16 * 2.0 ** ((np.arange(COUNT_BINS) - 16) / 8))
     reached = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
     house = (reached * people[:, None, None]).sum(axis=0, keepdims=True)
-    house_share = (house + 1.0) / (house[..., :1] + 1.0)
+    # the roles' geometric mean: what one role does every day is no reason to expect it of another
+    weight = people[:, None, None] * reached[..., :1] / (reached[..., :1] + HOUSE_DAYS)
+    logs = np.log((reached + 1.0) / (reached[..., :1] + 1.0))
+    house_share = np.exp((weight * logs).sum(axis=0, keepdims=True) / np.maximum(weight.sum(axis=0, keepdims=True), 1e-9))
     share = (reached + HOUSE_DAYS * house_share) / (reached[..., :1] + HOUSE_DAYS)
     largest = np.where(house > 0, least, 1.0).max(axis=-1, keepdims=True)
     beyond = np.minimum(1.0, (largest / np.maximum(least, 1.0)) ** 2)

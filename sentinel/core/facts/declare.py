@@ -11,7 +11,7 @@ METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", 
 """What is counted for each person over 24 h and compared with their own days and their peers'.
 
 patients: distinct records opened. unexplained: those without an ordinary reason. exported: records
-exported, printed or shared. deleted: deletions. searches: searches. switches: returns to another
+exported, printed or shared. deleted: deletions. searches: searches with no record opened since the one before. switches: returns to another
 workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
 disclosed: exports to a link that whoever has it can open, or to a removable device.
 """
@@ -73,8 +73,11 @@ _OTHERS: Final = (
     Fact(
         "dormant_days", "days", "since the account's previous event, or since it could first have been seen", "new, start unknown"
     ),
-    Fact("hour_share", "share", "of activity at this hour ±1, this person's and peers' together", "under 50 events of the role"),
+    Fact(
+        "hour_share", "share", "of hours at work that fall on this hour ±1, this person's and peers'", "under 50 such hours of the role"
+    ),
     Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
+    Fact("action_new", "flag", "the first time this account does that kind of thing", "under 30 events of the person"),
     Fact("application_new", "flag", "first use of this application by the person", "under 30 events of the person"),
     Fact("other_site_minutes", "minutes", "since the person was active at another site", "none within 12 h"),
     Fact("failures_before", "count", "failed logins in the 30 min before this login", "not a login"),

@@ -33,10 +33,10 @@ from sentinel.core.facts.state import (
 
 MINUTE_US: Final = 60_000_000
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
-ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
+ROLE_WARM_UP: Final = 50  # hours of a role's people at work before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
 SHARE_WEIGHT: Final = 30.0  # openings that the role's share counts for in a person's
-HOUR_WEIGHT: Final = 50.0
+HOUR_WEIGHT: Final = 15.0  # hours at work that the role's count for in a person's
 RETURN_US: Final = 30 * DAY_US  # opened again within so long, without a reason either, it is a return
 POSITION_EARLY_US: Final = 3 * DAY_US
 UNITS_MAX: Final = 16  # units that one person works in around one moment
@@ -106,7 +106,12 @@ F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["sam
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
-F_DEVICE, F_APPLICATION, F_OTHER_SITE = _F["device_new"], _F["application_new"], _F["other_site_minutes"]
+F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
+    _F["device_new"],
+    _F["application_new"],
+    _F["action_new"],
+    _F["other_site_minutes"],
+)
 F_FAILURES, F_SEQUENTIAL, F_RHYTHM = _F["failures_before"], _F["sequential_run"], _F["rhythm_run"]
 F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
     _F["returns"],
@@ -270,6 +275,14 @@ def close_bursts(p: PatientTable, patients: Any, strangers: Any, hour: int) -> N
 
 
 @njit(cache=True)
+def _hours_just_worked(a: ActorTable, actor: int, hour: int) -> int:
+    """Return how many of this hour, the one before and the one after it are part of the person's present stretch of work."""
+    if a.active_hour[actor] == hour:
+        return min(a.hours_run[actor], 2)
+    return 1 if a.active_hour[actor] == hour - 1 else 0
+
+
+@njit(cache=True)
 def _turn_ring(a: ActorTable, actor: int, hour: int) -> None:
     """Empty the buckets of the hours since the person's last event."""
     gap = hour - a.ring_hour[actor]
@@ -370,14 +383,21 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                 b = base + (hour_bin - base + d) % 24
                 near += a.hour_count[actor, b]
                 peers += t.roles.hour_share[role, b]
-            total = a.events[actor] + HOUR_WEIGHT
-            facts[F_HOUR_SHARE, i] = (near + HOUR_WEIGHT * peers) / total
+            now = _hours_just_worked(a, actor, hour)  # what is unusual does not become usual by going on
+            total = a.hours[actor] - now + HOUR_WEIGHT
+            facts[F_HOUR_SHARE, i] = (max(near - now, 0.0) + HOUR_WEIGHT * peers) / total
         off_hours = facts[F_HOUR_SHARE, i] < 0.02
-        a.hour_count[actor, hour_bin] += 1.0
-        t.roles.open_hours[role, hour_bin] += 1.0
+        if hour > a.active_hour[actor]:
+            a.hours_run[actor] = a.hours_run[actor] + 1 if hour == a.active_hour[actor] + 1 else 1
+            a.active_hour[actor] = hour
+            a.hours[actor] += 1.0
+            a.hour_count[actor, hour_bin] += 1.0
+            t.roles.open_hours[role, hour_bin] += 1.0
         a.events[actor] += 1
         warm = a.events[actor] > DEVICE_WARM_UP
 
+        facts[F_ACTION, i] = np.float32(a.actions[actor] >> action & 1 == 0) if warm else np.nan
+        a.actions[actor] |= np.int64(1) << action
         new_device = False
         device = c.device[i]
         if device != 0:
@@ -413,7 +433,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         if a.privilege_at[actor] > 0 and 0 <= at - a.privilege_at[actor] < 48 * HOUR_US:
             facts[F_PRIVILEGE, i] = (at - a.privilege_at[actor]) / HOUR_US
         if action == _SEARCH:
-            amounts[_M_SEARCHES] = 1.0
+            amounts[_M_SEARCHES] = a.searching[actor]
+            a.searching[actor] = 1
         if action == _DELETE and succeeded:
             amounts[_M_DELETED] = max(1, c.records[i])
         if _IS_EXPORT[action] and succeeded:
@@ -427,6 +448,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         unexplained = False
         new_today = False
         if patient != 0 and _IS_OPENING[action]:
+            if action != _SEARCH:
+                a.searching[actor] = 0
             key = (actor << 32) | patient
             pair = _slot(t.pairs.key, key)
             if t.pairs.key[pair] == 0:
@@ -515,7 +538,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
                     traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
                     traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
-                    traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1
+                    traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1 and t.pairs.last_act[pair] == 0
                 traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
                 facts[F_RETURNS, i] = t.pairs.unexplained_days[pair] - 1
             quiet = t.clock.hour[0] - p.burst_hour[patient]

@@ -44,7 +44,12 @@ class ActorTable(NamedTuple):
     spread: Array  # (metrics,)
     visits: Array  # record openings, once a day and patient
     visits_unexplained: Array
-    hour_count: Array  # (48,)
+    hour_count: Array  # (48,) hours at work
+    hours: Array  # their sum
+    hours_run: Array  # hours at work one after the other, up to the last
+    active_hour: Array  # the last one, since 1970
+    actions: Array  # done so far, a bit each
+    searching: Array  # 1: searched, and opened nothing since
     device: Array
     device_at: Array
     previous_device: Array
@@ -176,6 +181,7 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "visits": ((), "f4"),
     "visits_unexplained": ((), "f4"),
     "hour_count": ((HOUR_BINS,), "f4"),
+    "hours": ((), "f4"),
     "devices": ((DEVICES_KEPT,), "i4"),
     "applications": ((APPLICATIONS_KEPT,), "i4"),
     "session": ((_S,), "f4"),
