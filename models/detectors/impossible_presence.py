@@ -38,4 +38,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.by(ActorType.HUMAN) & (f["other_site_minutes"] < MINUTES_MAX) & (f["switches_24h"] >= 1),
     p_value=lambda f: np.full(len(f.action), 1e-3),
     say=_say,
+    group="presence",
 )

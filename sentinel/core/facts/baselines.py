@@ -28,6 +28,7 @@ MEMORY_DAYS: Final = 20.0  # a person's mean follows their last weeks
 ROLE_DAYS_MIN: Final = 10.0
 SHAPE_MIN, SHAPE_MAX = 0.3, 50.0
 PERSON_ADDS: Final = 0.1  # what is rare for the person alone is at most ten times rarer than for the role
+NEVER_YET: Final = 0.1  # days that what a role never did counts as
 HOUSE_DAYS: Final = 100.0  # days that the whole house counts for in a role's
 SHARE_PRIOR_VISITS: Final = 50.0
 RATE_PRIOR: Final = dict.fromkeys(RATES, 0.002) | {
@@ -43,6 +44,7 @@ RATE_PRIOR_VISITS: Final = 200.0  # openings that the prior counts for in the wh
 RATE_HOUSE_VISITS: Final = 50.0  # … and the whole house in a role's
 RATE_FLOOR: Final = 1e-6
 MEAN_MIN: Final = 1e-3
+OTHER_DAYS: Final = 0.1  # who works on Saturday at ten does what others do on Friday at ten
 SUMMED_UP_TO: Final = 1_000.0  # a day, expected: beyond it the law is inverted rather than summed up
 
 Floats = NDArray[np.float64]
@@ -165,7 +167,7 @@ class Baselines:
         events = of.hours.sum(axis=1)
         roles.share[:n] = (of.unexplained + self.house_share * SHARE_PRIOR_VISITS) / (of.visits + SHARE_PRIOR_VISITS)
         roles.events[:n] = events
-        roles.hour_share[:n] = of.hours / np.maximum(events, 1.0)[:, None]
+        roles.hour_share[:n] = _profile(of.hours) / np.maximum(events, 1.0)[:, None]
         roles.exceed[:n] = self.exceed[self._rows(names)]
 
     def publish_limits(self, actors: ActorTable, n_actors: int, names: Sequence[str]) -> None:
@@ -191,6 +193,13 @@ class Baselines:
     def _of(self, names: Sequence[str]) -> RoleSums:
         where = self._rows(names)
         return RoleSums(*(sums[where] for sums in self.sums))
+
+
+def _profile(hours: Floats) -> Floats:
+    """Return (roles, HOUR_BINS) hours at work: a part of those of working days counts as of week-ends, and the other way round."""
+    other = np.roll(hours, HOUR_BINS // 2, axis=1)
+    profile: Floats = (1.0 - OTHER_DAYS) * hours + OTHER_DAYS * other
+    return profile
 
 
 def _openings(sums: RoleSums) -> Floats:
@@ -245,7 +254,7 @@ def exceedance(counts: Floats, people: NDArray[np.bool_]) -> Floats:
     house = (reached * people[:, None, None]).sum(axis=0, keepdims=True)
     # the roles' geometric mean: what one role does every day is no reason to expect it of another
     weight = people[:, None, None] * reached[..., :1] / (reached[..., :1] + HOUSE_DAYS)
-    logs = np.log((reached + 1.0) / (reached[..., :1] + 1.0))
+    logs = np.log((reached + NEVER_YET) / (reached[..., :1] + NEVER_YET))
     house_share = np.exp((weight * logs).sum(axis=0, keepdims=True) / np.maximum(weight.sum(axis=0, keepdims=True), 1e-9))
     share = (reached + HOUSE_DAYS * house_share) / (reached[..., :1] + HOUSE_DAYS)
     largest = np.where(house > 0, least, 1.0).max(axis=-1, keepdims=True)

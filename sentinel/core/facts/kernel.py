@@ -41,7 +41,8 @@ RETURN_US: Final = 30 * DAY_US  # opened again within so long, without a reason 
 POSITION_EARLY_US: Final = 3 * DAY_US
 UNITS_MAX: Final = 16  # units that one person works in around one moment
 LEVELS_MAX: Final = 4  # bed, room, ward, department
-POSITION_GRACE_US: Final = 30 * DAY_US  # work on one's former unit's patients goes on for a while
+GRACE_MIN_US: Final = 3 * DAY_US  # work on one's former unit's patients goes on for as long as one was there …
+GRACE_MAX_US: Final = 30 * DAY_US  # … within bounds: a night's duty leaves little to finish
 FLAG_BITS: Final = {PatientFlag.VIP: 1, PatientFlag.RESTRICTED: 2, PatientFlag.STAFF: 4, PatientFlag.TEST: 8}
 
 _IS_OPENING: Final = np.array([action in OPENING for action in ACTIONS])
@@ -206,6 +207,18 @@ def hour_end(occurred_at: Any, start: int, hour: int) -> int:
 
 
 @njit(cache=True)
+def _with_unit(mine: Any, n: int, unit: int) -> int:
+    """Add a unit to the person's `n` own, once, while there is room; return how many there are."""
+    for k in range(n):
+        if mine[k] == unit:
+            return n
+    if n < UNITS_MAX:
+        mine[n] = unit
+        n += 1
+    return n
+
+
+@njit(cache=True)
 def _works_in(mine: Any, n: int, units: UnitTable, stay_unit: int) -> bool:
     """Whether the unit of a stay, or one above it, is among the person's `n` own."""
     unit = stay_unit
@@ -347,10 +360,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     role = positions.role[k] if positions.role[k] != 0 else role
                 held = True
                 role_class = max(role_class, positions.role_class[k])
-            around = begins - POSITION_EARLY_US <= at <= ends + POSITION_GRACE_US
-            if around and n_mine < UNITS_MAX and (n_mine == 0 or mine[n_mine - 1] != positions.unit[k]):
-                mine[n_mine] = positions.unit[k]
-                n_mine += 1
+            grace = min(GRACE_MAX_US, max(GRACE_MIN_US, ends - begins))
+            if begins - POSITION_EARLY_US <= at <= ends + grace:
+                n_mine = _with_unit(mine, n_mine, positions.unit[k])
             k = positions.next[k]
         if role == 0:
             role = a.role[actor]
