@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.phrases import trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -22,6 +22,6 @@ DETECTOR: Final = Detector(
         references=("Boxwala et al., JAMIA 18:498 (2011)",),
     ),
     match=lambda f: f.unexplained & (f["coworker"] > 0),
-    p_value=lambda f: np.where(f["coworker"] == 2, f.rate("team"), f.rate("coworker")),
+    p_value=lambda f: np.where(f["coworker"] == 2, by_chance(f, "team"), by_chance(f, "coworker")),
     say=lambda f, i: trait(f, i, "coworker", "Dossier d'un membre du personnel ouvert", "A staff member's record was opened"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         references=("Boxwala et al., JAMIA 18:498 (2011)",),
     ),
     match=lambda f: f.unexplained & (f["same_household"] > 0),
-    p_value=lambda f: f.rate("household"),
+    p_value=lambda f: by_chance(f, "household"),
     say=lambda f, i: trait(
         f,
         i,

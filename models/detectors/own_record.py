@@ -34,4 +34,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f["own_record"] > 0,
     p_value=lambda f: within_a_day(f, f.rate("own_record")),
     say=_say,
+    weight=1.4,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.phrases import by_chance
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
 
@@ -34,6 +35,6 @@ DETECTOR: Final = Detector(
         references=(),
     ),
     match=lambda f: f.unexplained & (f["returns"] >= 1) & ~(f["act_days"] >= 0),
-    p_value=lambda f: f.rate("returns") * AGAIN ** (f["returns"] - 1),
+    p_value=lambda f: by_chance(f, "returns") * AGAIN ** (f["returns"] - 1),
     say=_say,
 )

@@ -29,6 +29,9 @@ ROLE_DAYS_MIN: Final = 10.0
 SHAPE_MIN, SHAPE_MAX = 0.3, 50.0
 PERSON_ADDS: Final = 0.1  # what is rare for the person alone is at most ten times rarer than for the role
 NEVER_YET: Final = 0.1  # days that what a role never did counts as
+DRIFT: Final = 2.5  # times the usual: what a slow start is told from
+DRIFT_USUAL_MIN: Final = 0.2  # strangers a day
+DRIFT_MAX: Final = 30.0
 HOUSE_DAYS: Final = 100.0  # days that the whole house counts for in a role's
 SHARE_PRIOR_VISITS: Final = 50.0
 RATE_PRIOR: Final = dict.fromkeys(RATES, 0.002) | {
@@ -88,6 +91,7 @@ def end_day(actors: ActorTable, n_actors: int, roles: RoleTable, names: list[str
     sums = role_sums(len(names))
     _count_days(sums.counts, role[at_work], days[at_work])
     at_work[left_out[left_out < n_actors]] = False
+    _follow_drift(actors, np.nonzero(np.any(days, axis=1))[0])
     _learn_people(actors, np.nonzero(at_work)[0], days[at_work])
     np.add.at(sums.days, role[at_work], 1.0)
     np.add.at(sums.sums, role[at_work], days[at_work])
@@ -113,6 +117,18 @@ def _count_days(counts: Floats, role: NDArray[np.int64], days: Floats) -> None:
     large = 16 + 8 * np.log2(np.maximum(days, 16.0) / 16)
     bins = np.where(days < 16, days, np.minimum(large, COUNT_BINS - 1)).astype(np.int64)
     np.add.at(counts, (role[:, None], np.arange(len(METRICS))[None, :], bins), 1.0)
+
+
+def _follow_drift(actors: ActorTable, who: NDArray[np.int64]) -> None:
+    """Add a day to each person's cumulative sum of log-likelihood ratios (Page 1954): `DRIFT` times the usual strangers, or not.
+
+    By chance it passes h once with a probability of at most exp(-h); uneven days are given less weight.
+    """
+    strangers = METRICS.index("unexplained")
+    peers, shape = actors.peers_mean[who, strangers], actors.spread[who, strangers]
+    usual = np.maximum(expected(actors.usual_mean[who, strangers], actors.usual_days[who], peers), DRIFT_USUAL_MIN)
+    gain = (actors.day_total[who, strangers] * np.log(DRIFT) - (DRIFT - 1.0) * usual) / (1.0 + usual / shape)
+    actors.drift[who] = np.clip(actors.drift[who] + np.nan_to_num(gain), 0.0, DRIFT_MAX)
 
 
 def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: Floats) -> None:

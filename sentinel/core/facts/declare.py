@@ -10,7 +10,7 @@ from sentinel.core.event import Action
 METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens", "disclosed")
 """What is counted for each person over 24 h and compared with their own days and their peers'.
 
-patients: distinct records opened. unexplained: those without an ordinary reason. exported: records
+patients: distinct records opened. unexplained: those without an ordinary reason in which they wrote nothing. exported: records
 exported, printed or shared. deleted: deletions. searches: searches with no record opened since the one before. switches: returns to another
 workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
 disclosed: exports to a link that whoever has it can open, or to a removable device.
@@ -52,6 +52,7 @@ _OTHERS: Final = (
         "Encounter",
     ),
     Fact("unexplained_share", "share", "of this person's record openings without an ordinary reason", "as `explained`"),
+    Fact("strangers_drift", "nats", "evidence of the closed days that the person opens more records without a reason", "as `explained`"),
     Fact("own_record", "flag", "the patient is the person themself", "never", "Patient, Practitioner"),
     Fact("coworker", "level", "1: the patient works here; 2: in one of the person's units", "never", "Patient, Practitioner"),
     Fact("same_household", "flag", "same postal address, other person", "never", "Patient.address, Practitioner.address"),
@@ -77,9 +78,10 @@ _OTHERS: Final = (
         "hour_share", "share", "of hours at work that fall on this hour ±1, this person's and peers'", "under 50 such hours of the role"
     ),
     Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
-    Fact("action_new", "flag", "the first time this account does that kind of thing", "under 30 events of the person"),
+    Fact("action_share", "share", "of this account's earlier events that were of this kind", "under 30 events of the account"),
     Fact("application_new", "flag", "first use of this application by the person", "under 30 events of the person"),
     Fact("other_site_minutes", "minutes", "since the person was active at another site", "none within 12 h"),
+    Fact("site_crossings", "count", "times the person went from site to site within 15 min, in one stretch", "none within 12 h"),
     Fact("failures_before", "count", "failed logins in the 30 min before this login", "not a login"),
     Fact("sequential_run", "count", "records opened in a row whose numbers follow each other", "never"),
     Fact("rhythm_run", "count", "records opened in a row at the same interval ±10 %", "never"),

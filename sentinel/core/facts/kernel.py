@@ -107,14 +107,16 @@ F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["sam
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
-F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
+F_CROSSINGS, F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
+    _F["site_crossings"],
     _F["device_new"],
     _F["application_new"],
-    _F["action_new"],
+    _F["action_share"],
     _F["other_site_minutes"],
 )
 F_FAILURES, F_SEQUENTIAL, F_RHYTHM = _F["failures_before"], _F["sequential_run"], _F["rhythm_run"]
-F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+F_DRIFT, F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+    _F["strangers_drift"],
     _F["returns"],
     _F["burst_actors"],
     _F["privilege_hours"],
@@ -408,8 +410,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         a.events[actor] += 1
         warm = a.events[actor] > DEVICE_WARM_UP
 
-        facts[F_ACTION, i] = np.float32(a.actions[actor] >> action & 1 == 0) if warm else np.nan
-        a.actions[actor] |= np.int64(1) << action
+        if warm:
+            facts[F_ACTION, i] = a.actions[actor, action] / (a.events[actor] - 1)
+        a.actions[actor, action] += 1.0
         new_device = False
         device = c.device[i]
         if device != 0:
@@ -428,8 +431,11 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         site = c.site[i]
         if site != 0:
             if a.site[actor] != 0 and site != a.site[actor]:
+                swift = at - a.site_at[actor] < 15 * MINUTE_US
+                a.crossings[actor] = a.crossings[actor] + swift if at - a.other_site_at[actor] < 12 * HOUR_US else swift
                 a.other_site_at[actor] = a.site_at[actor]
             if a.other_site_at[actor] > 0 and at - a.other_site_at[actor] < 12 * HOUR_US:
+                facts[F_CROSSINGS, i] = a.crossings[actor]
                 facts[F_OTHER_SITE, i] = max(0.0, (at - a.other_site_at[actor]) / MINUTE_US)
             a.site[actor] = site
             a.site_at[actor] = at
@@ -539,7 +545,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     t.pairs.unexplained_at[pair] = at
                     t.pairs.unexplained_days[pair] = 1 + (t.pairs.unexplained_days[pair] if stranger > at - RETURN_US else 0)
                     amounts[_M_UNEXPLAINED] = 1.0
-                    p.burst_open[patient] += 1.0
+                    p.burst_open[patient] += 1.0 - facts[F_UNEXPLAINED_SHARE, i]  # who reads for no reason all day is no crowd
                     t.roles.open_unexplained[role] += 1.0
                     traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
                     traits[_R_TEAM] += facts[F_COWORKER, i] == 2.0
@@ -552,12 +558,16 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
                     traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1 and t.pairs.last_act[pair] == 0
                 traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
+                facts[F_DRIFT, i] = a.drift[actor]
                 facts[F_RETURNS, i] = t.pairs.unexplained_days[pair] - 1
             quiet = t.clock.hour[0] - p.burst_hour[patient]
             facts[F_BURST, i] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H)
 
             t.pairs.last_open[pair] = max(last, at)
             if _IS_ACT[action] and succeeded:
+                counted = t.pairs.unexplained_at[pair]
+                if counted > at - DAY_US and t.pairs.last_act[pair] < counted and amounts[_M_UNEXPLAINED] == 0.0:
+                    amounts[_M_UNEXPLAINED] = -1.0  # who writes takes part in the care, and says so
                 t.pairs.last_act[pair] = max(t.pairs.last_act[pair], at)
                 if explained != _E_NONE:
                     t.pairs.explained_act[pair] = max(t.pairs.explained_act[pair], at)
@@ -605,7 +615,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         s = a.session[actor]
         s[_S_EVENTS] += 1.0
         s[_S_PATIENTS] += np.float32(new_today)
-        s[_S_UNEXPLAINED] += np.float32(amounts[_M_UNEXPLAINED] > 0)
+        s[_S_UNEXPLAINED] += np.float32(amounts[_M_UNEXPLAINED] > 0.0)
         s[_S_SEARCHES] += np.float32(action == _SEARCH)
         s[_S_WRITES] += np.float32(_IS_ACT[action])
         s[_S_EXPORTS] += np.float32(_IS_EXPORT[action])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.core.context import EVER, FOREVER
+from sentinel.core.event import Action
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 
 Array = NDArray[Any]
@@ -39,6 +40,7 @@ class ActorTable(NamedTuple):
     day_total: Array  # (metrics,) of the open day
     usual_mean: Array  # (metrics,) of closed active days
     usual_days: Array
+    drift: Array  # evidence, in nats, that the strangers of the last days are too many
     limit: Array  # (metrics,)
     peers_mean: Array  # (metrics,)
     spread: Array  # (metrics,)
@@ -48,7 +50,7 @@ class ActorTable(NamedTuple):
     hours: Array  # their sum
     hours_run: Array  # hours at work one after the other, up to the last
     active_hour: Array  # the last one, since 1970
-    actions: Array  # done so far, a bit each
+    actions: Array  # (actions,) events of each kind
     searching: Array  # 1: searched, and opened nothing since
     device: Array
     device_at: Array
@@ -58,6 +60,7 @@ class ActorTable(NamedTuple):
     site: Array
     site_at: Array
     other_site_at: Array
+    crossings: Array  # from site to site within minutes, since 12 h without
     failures: Array
     failed_at: Array
     last_number: Array
@@ -175,6 +178,7 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "day_total": ((_M,), "f4"),
     "usual_mean": ((_M,), "f4"),
     "usual_days": ((), "f4"),
+    "drift": ((), "f4"),
     "limit": ((_M,), "f4"),
     "peers_mean": ((_M,), "f4"),
     "spread": ((_M,), "f4"),
@@ -182,6 +186,7 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "visits_unexplained": ((), "f4"),
     "hour_count": ((HOUR_BINS,), "f4"),
     "hours": ((), "f4"),
+    "actions": ((len(Action),), "f4"),
     "devices": ((DEVICES_KEPT,), "i4"),
     "applications": ((APPLICATIONS_KEPT,), "i4"),
     "session": ((_S,), "f4"),
