@@ -76,7 +76,7 @@ EXPLANATIONS: Final = (
     ),
     Explanation(ExplanationCode.ORDER, "order", 1, 60, "prescription de la personne", "an order by the person"),
     Explanation(ExplanationCode.RESULT, "result", 3, 60, "acte demandé à la personne", "an act asked of the person"),
-    Explanation(ExplanationCode.OWN_ACT, "own-act", 0, 90, "acte antérieur de la personne", "an earlier act of the person's own"),
+    Explanation(ExplanationCode.OWN_ACT, "own-act", 0, 30, "acte antérieur de la personne", "an earlier act of the person's own"),
     Explanation(
         ExplanationCode.TRANSVERSAL_ROLE,
         "transversal-role",

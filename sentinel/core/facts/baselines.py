@@ -39,6 +39,7 @@ RATE_PRIOR: Final = dict.fromkeys(RATES, 0.002) | {
     "deceased": 0.01,
     "restricted": 0.01,
     "care_gap": 0.2,
+    "once_here": 0.05,
     "sensitive": 0.1,
     "returns": 0.05,
     "own_record": 1e-5,

@@ -69,6 +69,7 @@ _OTHERS: Final = (
     Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
     Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
     Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no care ever on file", "Encounter"),
+    Fact("once_here", "flag", "the patient stayed in one of the person's units, too long ago to be a reason", "explained", "Encounter"),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
     Fact(
@@ -108,6 +109,7 @@ RATES: Final = (
     "restricted",
     "deceased",
     "care_gap",
+    "once_here",
     "street",
     "sensitive",
     "returns",

@@ -73,6 +73,7 @@ _M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, 
     _R_RESTRICTED,
     _R_DECEASED,
     _R_GAP,
+    _R_ONCE_HERE,
     _R_STREET,
     _R_SENSITIVE,
     _R_RETURNS,
@@ -106,6 +107,7 @@ F_EXPLAINED, F_UNEXPLAINED_SHARE, F_OWN, F_COWORKER = _F["explained"], _F["unexp
 F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["same_name"]
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
+F_ONCE_HERE = _F["once_here"]
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
 F_CROSSINGS, F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
     _F["site_crossings"],
@@ -250,6 +252,17 @@ def _cared_for(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: 
         coding = coding or (start - _BEFORE[_E_CODING] <= at <= end + _AFTER[_E_CODING])
         k = s.next[k]
     return found, present, coding
+
+
+@njit(cache=True)
+def _once_here(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: int) -> bool:
+    """Whether the patient once stayed in one of the person's `n` units, and left."""
+    k = head
+    while k >= 0:
+        if s.planned[k] == 0 and s.end[k] < at and _works_in(mine, n, units, s.unit[k]):
+            return True
+        k = s.next[k]
+    return False
 
 
 @njit(cache=True)
@@ -503,6 +516,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             if knows_care or not human:
                 facts[F_EXPLAINED, i] = explained
             unexplained = human and knows_care and explained == _E_NONE
+            if unexplained:
+                facts[F_ONCE_HERE, i] = np.float32(_once_here(stays, p.stay_head[patient], units, mine, n_mine, at))
 
             coworker = p.staff_actor[patient]
             own = coworker == actor
@@ -556,6 +571,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
                     traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
                     traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
+                    traits[_R_ONCE_HERE] += facts[F_ONCE_HERE, i]
                     traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1 and t.pairs.last_act[pair] == 0
                 traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
                 facts[F_DRIFT, i] = a.drift[actor]
