@@ -18,9 +18,9 @@ FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, an
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
-PACE_ZERO: Final = 1.6  # weeks' worth of alerts within one: from there on the least is told …
-PACE_WIDTH: Final = 0.6  # … and so much below it, the budget's number
-PACE_MIN, PACE_MAX = 0.5, 1.4  # of the budget, a day
+PACE_ZERO: Final = 1.35  # weeks' worth of alerts within one: from there on the least is told …
+PACE_WIDTH: Final = 0.4  # … and so much below it, the budget's number
+PACE_MIN, PACE_MAX = 0.3, 1.4  # of the budget, a day
 CANDIDATES_MAX: Final = 20_000
 
 

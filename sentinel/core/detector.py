@@ -146,7 +146,8 @@ class Detector:
     how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
     `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
     same, the strongest alone counts. `after_hours`: the finding is made that long
-    after its event, if the person has not written in the patient's record since the event.
+    after its event, if the person has not written in the patient's record since the event. `measured`: how often it finds
+    something on the days of a role weighs as well, once that is known here (habits.py).
     """
 
     name: str
@@ -161,6 +162,7 @@ class Detector:
     group: str = ""
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

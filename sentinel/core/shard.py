@@ -281,23 +281,24 @@ class Shard:
         event = _ref(work, row, 0)
         actor = int(work.columns.actor[row])
         unexplained = bool(view.unexplained[i])
-        at_once = [hit for hit in hits if not hit[0].after_hours]
-        if at_once:
-            work.assessment.p_value[row] = min(p for _, p, _ in at_once)
-            work.assessment.detectors[row] = tuple(detector.name for detector, _, _ in at_once)
-            work.assessment.weighed[row] = {d.name: w.observed for d, _, w in at_once if w.observed is not None}
-        for detector, p_value, words in hits:
+        for detector, _, _ in hits:
             if detector.after_hours:
                 facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + detector.after_hours, detector.name, facts, actor, event))
-            else:
-                self._found(actor, event, self._finding(actor, detector, p_value, words, unexplained))
+        at_once = [self._finding(actor, d, p_value, words, unexplained) for d, p_value, words in hits if not d.after_hours]
+        if at_once:
+            work.assessment.p_value[row] = min(finding.p_value for finding in at_once)
+            work.assessment.detectors[row] = tuple(finding.detector for finding in at_once)
+            observed = ((finding.detector, finding.words.observed) for finding in at_once)
+            work.assessment.weighed[row] = {name: value for name, value in observed if value is not None}
+        for finding in at_once:
+            self._found(actor, event, finding)
         story = self.stories.open.get(actor)
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
             self._changed[story.id] = story
 
     def _finding(self, actor: int, detector: Detector, p_value: float, words: Words, unexplained: bool) -> Finding:
-        p_value = self._chance(actor, detector.name, p_value)
+        p_value = self._chance(actor, detector.name, p_value) if detector.measured else float(f"{p_value:.3g}")
         strength = -detector.weight * log10(p_value)
         group = detector.group or detector.name
         return Finding(detector.name, group, detector.scope, strength, p_value, words, detector.evidence, unexplained)

@@ -216,7 +216,7 @@ def _with_unit(mine: Any, n: int, unit: int) -> int:
     for k in range(n):
         if mine[k] == unit:
             return n
-    if n < UNITS_MAX:
+    if unit != 0 and n < UNITS_MAX:
         mine[n] = unit
         n += 1
     return n
@@ -375,7 +375,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                     role = positions.role[k] if positions.role[k] != 0 else role
                 held = True
                 role_class = max(role_class, positions.role_class[k])
-            grace = min(GRACE_MAX_US, max(GRACE_MIN_US, ends - begins))
+            grace = GRACE_MAX_US if begins <= ends - GRACE_MAX_US else max(GRACE_MIN_US, ends - begins)
             if begins - POSITION_EARLY_US <= at <= ends + grace:
                 n_mine = _with_unit(mine, n_mine, positions.unit[k])
             k = positions.next[k]
