@@ -61,7 +61,13 @@ SHAPES: Final = (
         "teaching",
         "three times as many interns, more overtime and more emergency overrides",
         HospitalSettings(
-            seed=34, staff=250, misuse_per_kind=2, interns_scale=3.0, overtime_share=0.15, break_glass_share=0.1, remote_share=0.12
+            seed=34,
+            staff=250,
+            misuse_per_kind=2,
+            interns_scale=3.0,
+            overtime_share=0.15,
+            break_glass_share=0.1,
+            remote_share=0.12,
         ),
     ),
     Shape(
@@ -116,7 +122,7 @@ class Trials:
     @staticmethod
     def _replayed(shape: Shape, here: Path, context: Sequence[str]) -> tuple[Evaluation, float]:
         out = here / ("with" if context else "bare")
-        command = [Path(sys.executable).with_name("sentinel"), "replay", *context, "--format", "fhir_auditevent"]
+        command = [str(Path(sys.executable).with_name("sentinel")), "replay", *context, "--format", "fhir_auditevent"]
         command += ["--events", str(here / "events.ndjson"), "--out", str(out), "--budget", f"{shape.per_day:g}", "--json"]
         environment = {**os.environ, "SENTINEL_TIMEZONE": shape.settings.timezone}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)

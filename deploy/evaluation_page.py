@@ -34,7 +34,8 @@ INTRO: Final = """\
 
 <!-- made by `make evaluate` from what it found: change deploy/evaluation_page.py, not this page -->
 
-`make evaluate` simulates {count} hospitals ([simulation.md](simulation.md)), replays each within a budget of one alert a day for 100 staff,
+`make evaluate` simulates {count} hospitals ([simulation.md](simulation.md)), replays each within a budget of one
+alert a day for 100 staff,
 and holds the alerts against what was planted. `make evaluate SEED=51` takes other hospitals of the same shapes.
 In brackets 95 % intervals (Wilson 1927). Tuning used the seeds {tuning}; none of the hospitals below was looked at for it.
 """
@@ -45,20 +46,26 @@ COUNTED: Final = """\
 - An alert is right when it holds a planted event. One that also lists the person's ordinary accesses is right all the same.
 - *First* are the alerts of highest priority, as many as there are cases.
 - *Explained* is the share of patient accesses with an ordinary reason on file, planted ones among them.
-- *Time to detect* runs from the case's first event to the first of its events that an alert holds. An alert gathers the events before it that show the same:
+- *Time to detect* runs from the case's first event to the first of its events that an alert holds. An alert gathers
+  the events before it that show the same:
   0 seconds means that the alert holds the case's first event, not that it was raised at once.
 
 ## Limits
 
-- **One simulator, written by the team that wrote the detectors.** It ranks versions of Sentinel. It does not foretell recall or precision in a hospital.
-- The whole context is on file and right, but for what [simulation.md](simulation.md) and the shapes above take away on purpose. What late context costs has not been measured.
-- Of the events 0.7 % are misuse: more than one expects in a hospital. With less of it the same number of alerts holds more false ones.
+- **One simulator, written by the team that wrote the detectors.** It ranks versions of Sentinel. It does not foretell
+  recall or precision in a hospital.
+- The whole context is on file and right, but for what [simulation.md](simulation.md) and the shapes above take away
+  on purpose. What late context costs has not been measured.
+- Of the events 0.7 % are misuse: more than one expects in a hospital. With less of it the same number of alerts holds
+  more false ones.
 - Four to six weeks: nothing is said of a system that has learnt for a year.
 - Labels are what was planted. Ordinary work of the simulator that somebody ought to look at counts as a false alert.
-- Some cases are beyond reach: a relative's record opened by someone whose work reaches any patient in the house has a reason on file,
+- Some cases are beyond reach: a relative's record opened by someone whose work reaches any patient in the house has a
+  reason on file,
   and one look at a dead patient's record by a secretary is what secretaries do.
 
-What would be worth more: alerts on a hospital's own log, read by its DPO, with every verdict counted; and a sample of accesses without an alert, read as well.
+What would be worth more: alerts on a hospital's own log, read by its DPO, with every verdict counted; and a sample of
+accesses without an alert, read as well.
 """
 
 
@@ -93,7 +100,18 @@ def _hospitals(trials: Sequence[Trial]) -> str:
         )
         for t in trials
     ]
-    heads = ("", "", "seed", "staff, period", "alerts a day", "cases found", "kinds found", "right", "right of the first", "explained")
+    heads = (
+        "",
+        "",
+        "seed",
+        "staff, period",
+        "alerts a day",
+        "cases found",
+        "kinds found",
+        "right",
+        "right of the first",
+        "explained",
+    )
     return _table(heads, rows)
 
 
@@ -110,7 +128,9 @@ def _figures(found: Sequence[Evaluation]) -> str:
 
 
 def _kinds(found: Sequence[Evaluation]) -> str:
-    rows = [(f"`{name}`", f"{cases.hits} of {cases.total}", told(cases), _delay(name, found)) for name, cases in pooled(found).items()]
+    rows = [
+        (f"`{name}`", f"{cases.hits} of {cases.total}", told(cases), _delay(name, found)) for name, cases in pooled(found).items()
+    ]
     return _table(("kind", "found", "share", "time to detect"), rows)
 
 
@@ -131,11 +151,14 @@ def _without(trials: Sequence[Trial], bare: Sequence[Evaluation]) -> str:
     shown = [kind for e in bare for kind in e.kinds if kind.label in BEHAVIOUR]
     names = ", ".join(f"`{trial.shape.name}`" for trial in trials if trial.bare is not None)
     lines = (
-        f"The same events of {names} and nothing else: no directory, no patients, no stays. What an access log shows by itself are "
-        f"{len({kind.label for kind in shown})} of the kinds: of their cases {told(summed(kind.cases for kind in shown))} are found; "
-        f"of all cases {told(summed(e.cases for e in bare))}, with {told(summed(e.precision for e in bare))} of the alerts right.\n"
+        f"The same events of {names} and nothing else: no directory, no patients, no stays. What an access log shows by itself\n"
+        f"are {len({kind.label for kind in shown})} of the kinds: of their cases {told(summed(kind.cases for kind in shown))} "
+        f"are found;\nof all cases {told(summed(e.cases for e in bare))}, "
+        f"with {told(summed(e.precision for e in bare))} of the alerts right.\n"
     )
-    rows = [(f"`{name}`", f"{cases.hits} of {cases.total}", told(cases)) for name, cases in pooled(bare).items() if name in BEHAVIOUR]
+    rows = [
+        (f"`{name}`", f"{cases.hits} of {cases.total}", told(cases)) for name, cases in pooled(bare).items() if name in BEHAVIOUR
+    ]
     return lines + "\n" + _table(("kind", "found", "share"), rows)
 
 

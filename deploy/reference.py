@@ -174,8 +174,8 @@ def facts_page() -> str:
         REASONS_INTRO,
         table(("reason", "days before", "days after", "in words", "en français"), [_reason(reason) for reason in EXPLANATIONS]),
         "## Shares of ordinary openings",
-        "How often chance gives a trait to an opening without an ordinary reason (`own_record`: to any), learnt from closed days for "
-        f"each role; the p-value of a finding on it: {_codes(RATES)}.",
+        "How often chance gives a trait to an opening without an ordinary reason (`own_record`: to any), learnt from closed days "
+        f"for each role; the p-value of a finding on it: {_codes(RATES)}.",
         "## An hour of one person",
         f"What the online model learns, one vector a person and active hour: {_codes(SESSION)}.",
     )

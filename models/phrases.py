@@ -50,14 +50,16 @@ def by_chance(facts: Facts, trait: str) -> Column:
     """Return the probability that among the person's openings without a reason on an ordinary day, one at least, one has a trait."""
     own, peers = facts["unexplained_actor"], facts["unexplained_peers"]
     openings = np.nan_to_num(np.where(np.isnan(own), peers, own), nan=1.0)
-    return np.clip(-np.expm1(-facts.rate(trait) * np.maximum(openings, 1.0)), P_MIN, 1.0)
+    chance: Column = np.clip(-np.expm1(-facts.rate(trait) * np.maximum(openings, 1.0)), P_MIN, 1.0)
+    return chance
 
 
 def within_a_day(facts: Facts, share: Column) -> Column:
     """Return the probability that an ordinary day of the person holds an opening of which `share` are, in (0, 1]."""
     own, peers = facts["patients_actor"], facts["patients_peers"]
     patients = np.where(np.isnan(own), np.where(np.isnan(peers), PATIENTS_A_DAY, peers), own)
-    return np.clip(-np.expm1(-share * np.maximum(patients, 1.0)), P_MIN, 1.0)
+    chance: Column = np.clip(-np.expm1(-share * np.maximum(patients, 1.0)), P_MIN, 1.0)
+    return chance
 
 
 def volume(facts: Facts, i: int, metric: str, fr: str, en: str) -> Words:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from models.phrases import french, told
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Evidence, Facts, Scope, Words, number
 
@@ -17,8 +18,9 @@ def _say(facts: Facts, i: int) -> Words:
     return Words(
         own,
         Usual(None, peers),
-        f"Depuis plusieurs jours, {own} dossiers par jour ouverts sans raison ordinaire ; {peers} pour les pairs.".replace(".", ",", 0),
-        f"For several days, {own} records a day opened with no ordinary reason; {peers} for peers.",
+        f"Depuis plusieurs jours, {french(told(own))} dossiers par jour ouverts sans raison ordinaire ; "
+        f"{french(told(peers))} pour les pairs.",
+        f"For several days, {told(own)} records a day opened with no ordinary reason; {told(peers)} for peers.",
     )
 
 

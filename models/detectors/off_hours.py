@@ -8,8 +8,8 @@ import numpy as np
 
 from models.phrases import french, percent
 from sentinel.core.alert import Usual
-from sentinel.core.event import ActorType
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
+from sentinel.core.event import ActorType
 
 SHARE_MAX: Final = 0.01
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from sentinel.core.context import PatientFlag
 from sentinel.core.event import Action, EventRow
 from sentinel.core.facts.baselines import MEMORY_DAYS, PERSON_WEIGHT_DAYS, TAIL, Baselines, expected, tail
 from sentinel.core.facts.declare import RATES
-from sentinel.core.context import PatientFlag
 from tests.builders import (
     DAY_US,
     HOUR_US,

@@ -155,7 +155,9 @@ class Baselines:
         A role leans on the whole house, and this on what was declared.
         """
         prior = np.array([RATE_PRIOR[name] for name in RATES])
-        house = (self.sums.traits.sum(axis=0) + prior * RATE_PRIOR_VISITS) / (_openings(self.sums).sum(axis=0) + RATE_PRIOR_VISITS)
+        house = (self.sums.traits.sum(axis=0) + prior * RATE_PRIOR_VISITS) / (
+            _openings(self.sums).sum(axis=0) + RATE_PRIOR_VISITS
+        )
         of = self._of(names)
         shares: Floats = (of.traits + house * RATE_HOUSE_VISITS) / (_openings(of) + RATE_HOUSE_VISITS)
         return np.clip(shares, RATE_FLOOR, 1.0)

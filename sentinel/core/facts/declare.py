@@ -52,7 +52,12 @@ _OTHERS: Final = (
         "Encounter",
     ),
     Fact("unexplained_share", "share", "of this person's record openings without an ordinary reason", "as `explained`"),
-    Fact("strangers_drift", "nats", "evidence of the closed days that the person opens more records without a reason", "as `explained`"),
+    Fact(
+        "strangers_drift",
+        "nats",
+        "evidence of the closed days that the person opens more records without a reason",
+        "as `explained`",
+    ),
     Fact("own_record", "flag", "the patient is the person themself", "never", "Patient, Practitioner"),
     Fact("coworker", "level", "1: the patient works here; 2: in one of the person's units", "never", "Patient, Practitioner"),
     Fact("same_household", "flag", "same postal address, other person", "never", "Patient.address, Practitioner.address"),
@@ -69,14 +74,23 @@ _OTHERS: Final = (
     Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
     Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
     Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no care ever on file", "Encounter"),
-    Fact("once_here", "flag", "the patient stayed in one of the person's units, too long ago to be a reason", "explained", "Encounter"),
+    Fact(
+        "once_here",
+        "flag",
+        "the patient stayed in one of the person's units, too long ago to be a reason",
+        "explained",
+        "Encounter",
+    ),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
     Fact(
         "dormant_days", "days", "since the account's previous event, or since it could first have been seen", "new, start unknown"
     ),
     Fact(
-        "hour_share", "share", "of hours at work that fall on this hour ±1, this person's and peers'", "under 50 such hours of the role"
+        "hour_share",
+        "share",
+        "of hours at work that fall on this hour ±1, this person's and peers'",
+        "under 50 such hours of the role",
     ),
     Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
     Fact("action_share", "share", "of this account's earlier events that were of this kind", "under 30 events of the account"),
@@ -88,7 +102,12 @@ _OTHERS: Final = (
     Fact("rhythm_run", "count", "records opened in a row at the same interval ±10 %", "never"),
     Fact("burst_actors", "count", "people without reason on this record in closed hours, about 3 days", "no patient"),
     Fact("privilege_hours", "hours", "since the person changed rights", "none within 48 h"),
-    Fact("returns", "count", "earlier days within a month each on which the person opened this record without a reason", "explained"),
+    Fact(
+        "returns",
+        "count",
+        "earlier days within a month each on which the person opened this record without a reason",
+        "explained",
+    ),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),

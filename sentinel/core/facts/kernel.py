@@ -306,7 +306,7 @@ def close_bursts(p: PatientTable, patients: Any, strangers: Any, hour: int) -> N
 def _hours_just_worked(a: ActorTable, actor: int, hour: int) -> int:
     """Return how many of this hour, the one before and the one after it are part of the person's present stretch of work."""
     if a.active_hour[actor] == hour:
-        return min(a.hours_run[actor], 2)
+        return min(int(a.hours_run[actor]), 2)
     return 1 if a.active_hour[actor] == hour - 1 else 0
 
 
@@ -412,7 +412,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                 peers += t.roles.hour_share[role, b]
             now = _hours_just_worked(a, actor, hour)  # what is unusual does not become usual by going on
             total = a.hours[actor] - now + HOUR_WEIGHT
-            facts[F_HOUR_SHARE, i] = (max(near - now, 0.0) + HOUR_WEIGHT * peers) / total
+            facts[F_HOUR_SHARE, i] = (max(float(near) - now, 0.0) + HOUR_WEIGHT * peers) / total
         off_hours = facts[F_HOUR_SHARE, i] < 0.02
         if hour > a.active_hour[actor]:
             a.hours_run[actor] = a.hours_run[actor] + 1 if hour == a.active_hour[actor] + 1 else 1
