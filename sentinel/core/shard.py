@@ -225,6 +225,7 @@ class Shard:
             self.roles,
             self.clock,
             book.family_share(),
+            book.positions.used > 0,
         )
 
     def _detect(self, work: Work, rows: NDArray[np.int64]) -> None:

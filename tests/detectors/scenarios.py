@@ -139,6 +139,18 @@ def _leaver_export() -> Scenario:
     return Scenario(a_person("nurse", "medecine", end=on(5)), (taken,), (taken,), a_person("nurse", "medecine", end=on(25)))
 
 
+def _new_device() -> Scenario:
+    def work(last: str) -> list[EventRow]:
+        return [an_event(when=on(0, 9, k), device=name) for k, name in enumerate([*["pc-1"] * (DEVICE_WARM_UP + 1), last])]
+
+    return Scenario((), work("pc-2"), work("pc-1"))
+
+
+def _orphan_account() -> Scenario:
+    others = a_person("doctor", "chirurgie")
+    return Scenario(others, (an_event(when=on(0)),), (an_event(when=on(0)),), (*others, *a_person("nurse", "medecine")))
+
+
 def _off_hours() -> Scenario:
     work = [an_event(when=on(day, 9 + k), actor_id=who) for day in range(DAYS) for k in range(6) for who in ("nurse", *PEERS)]
     night, morning = an_opening("patient-1", on(DAYS, 3)), an_opening("patient-1", on(DAYS, 10))
@@ -268,7 +280,9 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "name_probing": lambda: _volume(5, 150, a_search),
     "neighbour_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", f"9{ANNE.address}", ANNE.street), FAR),
     "no_care_relation": _no_care_relation,
+    "new_device": _new_device,
     "off_hours": _off_hours,
+    "orphan_account": _orphan_account,
     "once_in_unit": _once_in_unit,
     "own_record": lambda: _tie(ANNE, Identity(ANNE.family, ANNE.given, "1981-04-01")),
     "patient_burst": _patient_burst,

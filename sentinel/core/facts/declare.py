@@ -82,6 +82,7 @@ _OTHERS: Final = (
         "Encounter",
     ),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
+    Fact("no_position", "flag", "the person has no position on file, past or present", "nobody has", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
     Fact(
         "dormant_days", "days", "since the account's previous event, or since it could first have been seen", "new, start unknown"

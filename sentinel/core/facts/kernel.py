@@ -107,7 +107,7 @@ F_EXPLAINED, F_UNEXPLAINED_SHARE, F_OWN, F_COWORKER = _F["explained"], _F["unexp
 F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["same_name"]
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
-F_ONCE_HERE = _F["once_here"]
+F_ONCE_HERE, F_ORPHAN = _F["once_here"], _F["no_position"]
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
 F_CROSSINGS, F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
     _F["site_crossings"],
@@ -162,6 +162,7 @@ class Tables(NamedTuple):
     roles: RoleTable
     clock: Clock
     family_share: NDArray[np.float64]  # share of people with a family name
+    knows_staff: bool  # anybody's position is on file
 
 
 @njit(cache=True, inline="always")
@@ -391,6 +392,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             facts[F_DEPARTED, i] = 0.0
         elif until < FOREVER and until != EVER and until - at < 30 * DAY_US:
             facts[F_LEAVING, i] = (until - at) / DAY_US
+
+        if human and t.knows_staff:
+            facts[F_ORPHAN, i] = np.float32(a.position_head[actor] < 0)
 
         # the account: rest, hours, place, logins
         seen = a.last_seen[actor]
