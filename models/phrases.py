@@ -41,13 +41,14 @@ def trait(facts: Facts, i: int, rate: str, fr: str, en: str) -> Words:
     return Words(
         observed=1,
         usual=Usual(actor=number(facts, "unexplained_share", i, 3), peers=round(share, 5)),
-        fr=f"{fr} sans raison ordinaire trouvée ; {french(percent(share))} % de ces consultations par ses pairs présentent ce lien.{why_fr}",
+        fr=f"{fr} sans raison ordinaire trouvée ; {french(percent(share))} % de ces consultations par ses pairs "
+        f"présentent ce lien.{why_fr}",
         en=f"{en} with no ordinary reason found; {percent(share)} % of such openings by their peers have this tie.{why_en}",
     )
 
 
 def by_chance(facts: Facts, trait: str) -> Column:
-    """Return the probability that among the person's openings without a reason on an ordinary day, one at least, one has a trait."""
+    """Return the probability that one of the person's openings without a reason on an ordinary day has a trait, in (0, 1]."""
     own, peers = facts["unexplained_actor"], facts["unexplained_peers"]
     openings = np.nan_to_num(np.where(np.isnan(own), peers, own), nan=1.0)
     chance: Column = np.clip(-np.expm1(-facts.rate(trait) * np.maximum(openings, 1.0)), P_MIN, 1.0)

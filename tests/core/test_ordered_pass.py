@@ -139,7 +139,7 @@ def test_returns_are_other_days() -> None:
 
 
 def test_going_on_at_night_does_not_make_nights_usual() -> None:
-    """The share of an hour is of the days before: the second and third hour of a night out of the ordinary are as rare as the first."""
+    """The share of an hour is of the days before: the second hour of a night out of the ordinary is as rare as the first."""
     work = [an_event(when=on(day, hour), actor_id=f"n{k}") for day in range(4) for hour in range(9, 17) for k in range(4)]
     night = [an_event(when=on(4, 1 + k / 6), actor_id="n0") for k in range(18)]
     shares = seen_by([], [*work, *night], names=[]).fact("hour_share")[-18:]

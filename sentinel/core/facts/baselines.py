@@ -215,7 +215,7 @@ class Baselines:
 
 
 def _profile(hours: Floats) -> Floats:
-    """Return (roles, HOUR_BINS) hours at work: a part of those of working days counts as of week-ends, and the other way round."""
+    """Return (roles, HOUR_BINS) hours at work: a part of those of working days counts as of week-ends, and back."""
     other = np.roll(hours, HOUR_BINS // 2, axis=1)
     profile: Floats = (1.0 - OTHER_DAYS) * hours + OTHER_DAYS * other
     return profile
@@ -266,7 +266,8 @@ def _quantile(shape: float, mean: float) -> float:
 def exceedance(counts: Floats, people: NDArray[np.bool_]) -> Floats:
     """Return, for (roles, metrics, bins) counts of days, the share of a role's days that reach each bin, in (0, 1].
 
-    A role with few days leans on the whole house, which is the roles of `people`, not of programs; beyond the largest day ever seen, the share falls as the square.
+    A role with few days leans on the whole house, which is the roles of `people`, not of programs; beyond the largest
+    day ever seen, the share falls as the square.
     """
     least = np.where(np.arange(COUNT_BINS) < 16, np.arange(COUNT_BINS), 16 * 2.0 ** ((np.arange(COUNT_BINS) - 16) / 8))
     reached = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]

@@ -10,10 +10,10 @@ from sentinel.core.event import Action
 METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens", "disclosed")
 """What is counted for each person over 24 h and compared with their own days and their peers'.
 
-patients: distinct records opened. unexplained: those without an ordinary reason in which they wrote nothing. exported: records
-exported, printed or shared. deleted: deletions. searches: searches with no record opened since the one before. switches: returns to another
-workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
-disclosed: exports to a link that whoever has it can open, or to a removable device.
+patients: distinct records opened. unexplained: those without an ordinary reason in which they wrote nothing.
+exported: records exported, printed or shared. deleted: deletions. searches: searches with no record opened since
+the one before. switches: returns to another workstation within 15 min. emergencies: break-glass. opens: records
+opened, repeats included. disclosed: exports to a link that whoever has it can open, or to a removable device.
 """
 
 
