@@ -176,7 +176,8 @@ def facts_read(detector: Detector) -> list[str]:
         emergency=no,
         has_reason=no,
         has_patient=no,
-        rates=dict.fromkeys(RATES, 0.01),
+        role=np.zeros(1, np.int64),
+        rates=np.full((1, len(RATES)), 0.01),
     )
     detector.match(facts)
     detector.p_value(facts)
@@ -196,7 +197,8 @@ def facts_page() -> str:
         REASONS_INTRO,
         table(("reason", "days before", "days after", "in words", "en français"), [_reason(reason) for reason in EXPLANATIONS]),
         "## Shares of ordinary openings",
-        f"How often an ordinary opening has a trait, learnt from closed hours; the p-value of a finding on it: {_codes(RATES)}.",
+        "How often chance gives a trait to an opening without an ordinary reason (`own_record`: to any), learnt from closed days "
+        f"for each role; the p-value of a finding on it: {_codes(RATES)}.",
         "## An hour of one person",
         f"What the online model learns, one vector a person and active hour: {_codes(SESSION)}.",
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Column, Facts, Words, number
+from sentinel.core.detector import P_MIN, Column, Facts, Words, number
+
+PATIENTS_A_DAY: Final = 10.0  # of somebody of whom no day is known yet
 
 
 def percent(share: float) -> str:
@@ -32,19 +36,31 @@ def unexplained_fr_en(facts: Facts, i: int) -> tuple[str, str]:
 
 def trait(facts: Facts, i: int, rate: str, fr: str, en: str) -> Words:
     """Say that an unexplained opening concerns a record with a trait, and how often chance gives the trait."""
-    share = facts.rates[rate]
+    share = float(facts.rate(rate)[i])
     why_fr, why_en = unexplained_fr_en(facts, i)
     return Words(
         observed=1,
         usual=Usual(actor=number(facts, "unexplained_share", i, 3), peers=round(share, 5)),
-        fr=f"{fr} sans raison ordinaire trouvée ; {french(percent(share))} % des consultations présentent ce lien.{why_fr}",
-        en=f"{en} with no ordinary reason found; {percent(share)} % of openings have this tie.{why_en}",
+        fr=f"{fr} sans raison ordinaire trouvée ; {french(percent(share))} % de ces consultations par ses pairs "
+        f"présentent ce lien.{why_fr}",
+        en=f"{en} with no ordinary reason found; {percent(share)} % of such openings by their peers have this tie.{why_en}",
     )
 
 
-def rate_of(facts: Facts, rate: str) -> Column:
-    """Return how often chance gives a trait, for each of the events."""
-    return np.full(facts.values.shape[1], facts.rates[rate])
+def by_chance(facts: Facts, trait: str) -> Column:
+    """Return the probability that one of the person's openings without a reason on an ordinary day has a trait, in (0, 1]."""
+    own, peers = facts["unexplained_actor"], facts["unexplained_peers"]
+    openings = np.nan_to_num(np.where(np.isnan(own), peers, own), nan=1.0)
+    chance: Column = np.clip(-np.expm1(-facts.rate(trait) * np.maximum(openings, 1.0)), P_MIN, 1.0)
+    return chance
+
+
+def within_a_day(facts: Facts, share: Column) -> Column:
+    """Return the probability that an ordinary day of the person holds an opening of which `share` are, in (0, 1]."""
+    own, peers = facts["patients_actor"], facts["patients_peers"]
+    patients = np.where(np.isnan(own), np.where(np.isnan(peers), PATIENTS_A_DAY, peers), own)
+    chance: Column = np.clip(-np.expm1(-share * np.maximum(patients, 1.0)), P_MIN, 1.0)
+    return chance
 
 
 def volume(facts: Facts, i: int, metric: str, fr: str, en: str) -> Words:

@@ -16,6 +16,7 @@ from typing import Final, Protocol, TextIO
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
 from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, EventRow
+from sentinel.core.explain import EXPLANATIONS
 from sentinel.core.pipeline import Pipeline
 from streams.context.folder import FileRejection, load
 from streams.files import cut, opened
@@ -51,7 +52,10 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `summary.json` holds: counts, the share of patient accesses with an explanation, and what the process cost."""
+    """What `summary.json` holds: counts, the share of patient accesses with an explanation, and what the process cost.
+
+    `silent_detectors`, `reasons_off`: those that can find, or explain, nothing, each with what has to be on file for it.
+    """
 
     events: int
     rejected: int
@@ -65,6 +69,8 @@ class Summary:
     days: float
     first_event: int | None
     last_event: int | None
+    silent_detectors: list[str]
+    reasons_off: list[str]
 
 
 @dataclass(slots=True)
@@ -170,7 +176,18 @@ class Replay:
             days=round(((self.last_event or 0) - (self.first_event or 0)) / 86_400_000_000, 3),
             first_event=self.first_event,
             last_event=self.last_event,
+            silent_detectors=self._silent_detectors(),
+            reasons_off=self._reasons_off(),
         )
+
+    def _silent_detectors(self) -> list[str]:
+        known = self.pipeline.book.known() | {"AuditEvent.entity.securityLabel"}  # of that the events decide, one by one
+        missing = {d.name: [need for need in d.card.needs if need not in known] for d in self.pipeline.detectors}
+        return [f"{name}: {', '.join(needs)}" for name, needs in missing.items() if needs]
+
+    def _reasons_off(self) -> list[str]:
+        there = self.pipeline.book.explanations()
+        return [f"{reason.name}: {reason.needs}" for reason in EXPLANATIONS if reason.needs and reason.code not in there]
 
 
 @contextmanager

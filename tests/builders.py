@@ -118,7 +118,7 @@ def a_detector(
     match: Callable[[Facts], NDArray[np.bool_]], name: str = "test_detector", p_value: float = 1e-4, **told: Any
 ) -> Detector:
     """Return a detector on the person that gives every hit the same p-value."""
-    told = {"scope": Scope.ACTOR, "card": Card("what", "why", "false positives")} | told
+    told = {"scope": Scope.ACTOR, "card": Card("what", "why", "false positives"), "measured": False} | told
     return Detector(
         name=name,
         title_fr="essai",

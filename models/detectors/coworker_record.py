@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -22,6 +22,6 @@ DETECTOR: Final = Detector(
         references=("Boxwala et al., JAMIA 18:498 (2011)",),
     ),
     match=lambda f: f.unexplained & (f["coworker"] > 0),
-    p_value=lambda f: rate_of(f, "coworker") * np.where(f["coworker"] == 2, 0.5, 1.0),
+    p_value=lambda f: np.where(f["coworker"] == 2, by_chance(f, "team"), by_chance(f, "coworker")),
     say=lambda f, i: trait(f, i, "coworker", "Dossier d'un membre du personnel ouvert", "A staff member's record was opened"),
 )

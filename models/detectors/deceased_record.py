@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         references=("Practice of French medical information departments",),
     ),
     match=lambda f: f.unexplained & (f["deceased_days"] > 7),
-    p_value=lambda f: rate_of(f, "deceased"),
+    p_value=lambda f: by_chance(f, "deceased"),
     say=lambda f, i: trait(
         f,
         i,

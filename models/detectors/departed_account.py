@@ -35,6 +35,6 @@ DETECTOR: Final = Detector(
         references=("CNIL, guide de la sécurité des données personnelles (2024)",),
     ),
     match=lambda f: f["departed_days"] >= GRACE_DAYS,
-    p_value=lambda f: np.where(f["departed_days"] > 7, 1e-6, 1e-4),
+    p_value=lambda f: np.clip(10.0 ** -(1.5 + f["departed_days"] / 2.5), 1e-8, 1.0),
     say=_say,
 )

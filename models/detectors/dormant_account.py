@@ -9,7 +9,7 @@ import numpy as np
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
 
-DAYS_MIN: Final = 21.0
+DAYS_MIN: Final = 16.0
 
 
 def _say(facts: Facts, i: int) -> Words:
@@ -28,13 +28,13 @@ DETECTOR: Final = Detector(
     title_en="Dormant account",
     scope=Scope.ACTOR,
     card=Card(
-        what="No event of this account for 21 days or more before this one.",
+        what="No event of this account for 16 days or more before this one.",
         why="Forgotten accounts are taken over.",
         false_positives="Long leave, part-time consultants.",
         needs=(),
         references=(),
     ),
     match=lambda f: (f["dormant_days"] >= DAYS_MIN) & ~(f["departed_days"] >= 1),
-    p_value=lambda f: np.clip(10.0 ** (-f["dormant_days"] / 12.0), 1e-6, 1.0),
+    p_value=lambda f: np.clip(10.0 ** (-f["dormant_days"] / 8.0), 1e-6, 1.0),
     say=_say,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 from sentinel.core.facts.declare import CARE_GAP_DAYS
 
@@ -21,7 +21,7 @@ DETECTOR: Final = Detector(
         references=("Practice of French medical information departments",),
     ),
     match=lambda f: f.unexplained & ~(f["care_gap_days"] <= CARE_GAP_DAYS),
-    p_value=lambda f: rate_of(f, "care_gap"),
+    p_value=lambda f: by_chance(f, "care_gap"),
     say=lambda f, i: trait(
         f,
         i,

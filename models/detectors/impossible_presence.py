@@ -35,7 +35,8 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: f.by(ActorType.HUMAN) & (f["other_site_minutes"] < MINUTES_MAX) & (f["switches_24h"] >= 1),
-    p_value=lambda f: np.full(len(f.action), 1e-3),
+    match=lambda f: f.by(ActorType.HUMAN) & (f["other_site_minutes"] < MINUTES_MAX) & (f["site_crossings"] >= 1),
+    p_value=lambda f: 10.0 ** -np.clip(1.5 + 0.5 * f["site_crossings"], 2.0, 6.0),
     say=_say,
+    group="presence",
 )

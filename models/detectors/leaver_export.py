@@ -7,8 +7,16 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Detector, Evidence, Facts, Scope, Words, number
+from sentinel.core.detector import Card, Column, Detector, Evidence, Facts, Scope, Words, number
 from sentinel.core.event import Action, Destination
+
+LEAVERS: Final = 0.05  # of people at work, within 14 days of their end
+
+
+def _or_rare(share: Column) -> Column:
+    """Return how often a role's day holds as much; not known, it is rare."""
+    known: Column = np.clip(np.nan_to_num(share, nan=1e-2), 1e-5, 1.0)
+    return known
 
 
 def _say(facts: Facts, i: int) -> Words:
@@ -38,7 +46,9 @@ DETECTOR: Final = Detector(
         & f.did(Action.EXPORT, Action.SHARE)
         & (f.to(Destination.REMOVABLE) | (f["exported_24h"] > np.fmax(f["exported_actor"], f["exported_peers"]) * 3 + 3))
     ),
-    p_value=lambda f: np.where(f.to(Destination.REMOVABLE), 1e-5, 1e-3),
+    p_value=lambda f: (
+        LEAVERS * np.where(f.to(Destination.REMOVABLE), _or_rare(f["disclosed_exceed"]), _or_rare(f["exported_exceed"]))
+    ),
     say=_say,
     evidence=Evidence.EXPORTED,
 )

@@ -9,7 +9,7 @@ from sentinel.core.detector import Card, Detector, Evidence, Scope
 from sentinel.core.event import Action
 from sentinel.core.facts.baselines import daily_tail
 
-MINIMUM: Final = 20  # searches in 24 h: below it no count is worth a person's time
+MINIMUM: Final = 10  # searches in 24 h: below it no count is worth a person's time
 
 
 DETECTOR: Final = Detector(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         references=("Boxwala et al., JAMIA 18:498 (2011)",),
     ),
     match=lambda f: f.unexplained & (f["same_street"] > 0),
-    p_value=lambda f: rate_of(f, "street"),
+    p_value=lambda f: by_chance(f, "street"),
     say=lambda f, i: trait(
         f, i, "street", "Dossier d'une personne de la même rue ouvert", "The record of someone in the same street was opened"
     ),

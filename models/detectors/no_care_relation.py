@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from models.phrases import french, percent
+from models.phrases import french, percent, within_a_day
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Column, Detector, Facts, Scope, Words, number
 from sentinel.core.event import ActorType
@@ -42,6 +42,6 @@ DETECTOR: Final = Detector(
         references=("Fabbri and LeFevre, explanation-based auditing (2011, 2013)",),
     ),
     match=lambda f: f.unexplained & f.by(ActorType.HUMAN),
-    p_value=_share,
+    p_value=lambda f: within_a_day(f, _share(f)),
     say=_say,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from models.phrases import french, percent
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
+from sentinel.core.event import ActorType
 
 SHARE_MAX: Final = 0.01
 
@@ -29,13 +30,13 @@ DETECTOR: Final = Detector(
     title_en="Unusual hour",
     scope=Scope.ACTOR,
     card=Card(
-        what="Under 1 % of what person and peers do falls at this hour, and the record is opened without an ordinary reason.",
+        what="A record is opened at an hour on which under 1 % of the hours at work of the person and their peers fall.",
         why="Curiosity waits for quiet hours.",
         false_positives="Overtime, replaced shifts.",
-        needs=("Encounter",),
+        needs=(),
         references=(),
     ),
-    match=lambda f: f.unexplained & (f["hour_share"] < SHARE_MAX),
+    match=lambda f: f.by(ActorType.HUMAN) & f.has_patient & (f["hour_share"] < SHARE_MAX),
     p_value=lambda f: np.clip(f["hour_share"] * 3, 1e-4, 1.0),
     say=_say,
     weight=0.7,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import french, percent, rate_of
+from models.phrases import french, percent, within_a_day
 from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words
 
 
-def _say(facts: Facts, _i: int) -> Words:
-    share = facts.rates["own_record"]
+def _say(facts: Facts, i: int) -> Words:
+    share = float(facts.rate("own_record")[i])
     return Words(
         1,
         Usual(None, round(share, 6)),
@@ -32,6 +32,7 @@ DETECTOR: Final = Detector(
         references=(),
     ),
     match=lambda f: f["own_record"] > 0,
-    p_value=lambda f: rate_of(f, "own_record"),
+    p_value=lambda f: within_a_day(f, f.rate("own_record")),
     say=_say,
+    weight=1.4,
 )

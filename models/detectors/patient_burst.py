@@ -35,6 +35,6 @@ DETECTOR: Final = Detector(
         references=(),
     ),
     match=lambda f: f.unexplained & (f["burst_actors"] >= ACTORS_MIN),
-    p_value=lambda f: 10.0 ** -np.clip(0.7 * f["burst_actors"], 0, 5),
+    p_value=lambda f: 10.0 ** -np.clip(0.7 * f["burst_actors"], 0, 6),
     say=_say,
 )

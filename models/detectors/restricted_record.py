@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         references=("HL7 v3-Confidentiality R",),
     ),
     match=lambda f: f.unexplained & (f["restricted"] > 0),
-    p_value=lambda f: rate_of(f, "restricted"),
+    p_value=lambda f: by_chance(f, "restricted"),
     say=lambda f, i: trait(f, i, "restricted", "Dossier à accès restreint ouvert", "A restricted record was opened"),
     group="protected",
 )

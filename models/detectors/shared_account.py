@@ -29,4 +29,6 @@ DETECTOR: Final = Detector(
         f, i, "switches", "retours sur un autre poste en moins de 15 min", "returns to another workstation within 15 min"
     ),
     evidence=Evidence.NONE,
+    weight=0.7,
+    group="presence",
 )

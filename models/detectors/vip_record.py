@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import rate_of, trait
+from models.phrases import by_chance, trait
 from sentinel.core.detector import Card, Detector, Scope
 
 DETECTOR: Final = Detector(
@@ -20,7 +20,7 @@ DETECTOR: Final = Detector(
         references=("HL7 v3-ActCode CEL",),
     ),
     match=lambda f: f.unexplained & (f["vip"] > 0),
-    p_value=lambda f: rate_of(f, "vip"),
+    p_value=lambda f: by_chance(f, "vip"),
     say=lambda f, i: trait(f, i, "vip", "Dossier d'une personnalité ouvert", "A public figure's record was opened"),
     group="protected",
 )

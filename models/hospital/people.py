@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from . import names
 from .draw import Draw
 from .settings import HospitalSettings
-from .units import ROLES, Role, Unit, split
+from .units import LONG_DAYS, ROLES, Role, Unit, split
 
 Home = tuple[int, str, str, str]  # house number, street, town, postal code
 
@@ -83,7 +83,7 @@ def hire(settings: HospitalSettings, units: list[Unit]) -> list[Person]:
     people: list[Person] = []
     logins: set[str] = set()
     for unit in units:
-        for role in _roles(unit):
+        for role in _roles(settings, unit):
             people.append(_person(settings, len(people), unit, role, logins))
     draw = Draw(settings.seed, "careers")
     _couples(people, draw)
@@ -92,8 +92,9 @@ def hire(settings: HospitalSettings, units: list[Unit]) -> list[Person]:
     return people
 
 
-def _roles(unit: Unit) -> list[Role]:
-    counts = split(unit.staff, list(unit.kind.mix.values()))
+def _roles(settings: HospitalSettings, unit: Unit) -> list[Role]:
+    weights = [share * (settings.interns_scale if key == "intern" else 1.0) for key, share in unit.kind.mix.items()]
+    counts = split(unit.staff, weights)
     return [ROLES[key] for key, count in zip(unit.kind.mix, counts, strict=True)
             for _ in range(count)][: unit.staff]  # fmt: skip
 
@@ -103,12 +104,13 @@ def _person(settings: HospitalSettings, index: int, unit: Unit, role: Role, logi
     women = 0.85 if role.key in ("nurse", "er_nurse", "aide", "midwife", "secretary") else 0.5
     gender = "female" if draw.chance(women) else "male"
     birth = _birthday(draw, settings.start, *((24, 31) if role.key == "intern" else (23, 63)))
+    patterns = LONG_DAYS if settings.long_days and role.key in ("nurse", "aide") else role.patterns
     family, given = names.family(draw), names.given(draw, gender, birth.year)
     return Person(
         index=index, id=f"ps-{10_007 + 13 * index}", family=family, given=given, gender=gender,
         birth=birth, home=names.address(draw), identifier=_number(draw, role, index),
         login=_login(given, family, logins), role=role, posts=[(LONG_AGO, unit.index)],
-        hired=-draw.between(60, 3000), rotation=role.patterns[index % len(role.patterns)],
+        hired=-draw.between(60, 3000), rotation=patterns[index % len(patterns)],
         phase=draw.below(14), pace=min(1.7, max(0.55, 1 + 0.22 * draw.bell())),
     )  # fmt: skip
 

@@ -33,6 +33,8 @@ class HospitalSettings:
     float_unrecorded_share: float = 0.15  # of replacement shifts: not declared to the directory
     staff_patient_share: float = 0.15  # of staff: also patients of the hospital
     household_share: float = 0.35  # of staff: members of the household are patients
+    interns_scale: float = 1.0  # of the usual share of interns in a unit
+    long_days: bool = False  # nurses and aides work days and nights of twelve hours instead of three turns
     celebrity_share: float = 0.004  # of patients: known to the public, their record marked
     restricted_share: float = 0.008  # of patients: access restricted or opposed
 

@@ -35,7 +35,7 @@ class Role:
 
 
 _TURNS = ("MMMSS--SSSMM--", "SSMM---MMMSS--", "MMSS--MMMM---S", "NNN---NN--NN--")
-_LONG = ("CC--CCC--CC---", "KK--KKK--KK---", "C--CC--CCC--C-", "K--KK--KKK--K-")
+LONG_DAYS = ("CC--CCC--CC---", "KK--KKK--KK---", "C--CC--CCC--C-", "K--KK--KKK--K-")
 _CARE = "TREAT"
 
 ROLES = {
@@ -45,17 +45,17 @@ ROLES = {
         Role("dim_physician", "Médecin de l'information médicale", G15, "10", 30, "HPAYMT"),
         Role("biologist", "Médecin biologiste", G15, "10", 34, _CARE),
         Role("consultant", "Médecin consultant", G15, "10", 29, _CARE),
-        Role("urgentist", "Médecin urgentiste", G15, "10", 36, _CARE, _LONG),
+        Role("urgentist", "Médecin urgentiste", G15, "10", 36, _CARE, LONG_DAYS),
         Role("intern", "Interne en médecine", LOCAL, "INT", 35, _CARE),
         Role("nurse", "Infirmier", G15, "60", 32, _CARE, _TURNS),
-        Role("er_nurse", "Infirmier", G15, "60", 35, _CARE, _LONG),
+        Role("er_nurse", "Infirmier", G15, "60", 35, _CARE, LONG_DAYS),
         Role("float", "Infirmier", G15, "60", 30, _CARE, _TURNS),
         Role("aide", "Aide-soignant", G15, "35", 13, _CARE, _TURNS),
-        Role("midwife", "Sage-femme", G15, "50", 34, _CARE, _LONG),
+        Role("midwife", "Sage-femme", G15, "50", 34, _CARE, LONG_DAYS),
         Role("lab_tech", "Technicien de laboratoire", G15, "86", 36, _CARE, _TURNS),
         Role("radiographer", "Manipulateur ERM", G15, "98", 34, _CARE, _TURNS),
         Role("radiologist", "Médecin radiologue", G15, "10", 36, _CARE),
-        Role("anaesthetist", "Médecin anesthésiste", G15, "10", 30, _CARE, (*_LONG[:1], OFFICE)),
+        Role("anaesthetist", "Médecin anesthésiste", G15, "10", 30, _CARE, (*LONG_DAYS[:1], OFFICE)),
         Role("pharmacist", "Pharmacien", G15, "21", 38, _CARE),
         Role("preparer", "Préparateur en pharmacie", G15, "38", 20, _CARE),
         Role("secretary", "Secrétaire médicale", LOCAL, "SEC", 36, "HOPERAT"),

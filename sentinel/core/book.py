@@ -28,7 +28,7 @@ from sentinel.core.context import (
     Unit,
     Withdrawn,
 )
-from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, role_class
+from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, RoleClass, role_class
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.kernel import FLAG_BITS
 from sentinel.core.facts.state import (
@@ -195,6 +195,40 @@ class ContextBook:
     def knows_care(self) -> bool:
         """Whether any stay, visit or link between a patient and a person is on file."""
         return bool(self.stays.used or self.links.used)
+
+    def known(self) -> frozenset[str]:
+        """Return what is on file of all that detectors need: FHIR resources, and elements of them that some have."""
+        actors, patients = self.actors, self.patients
+        ends = actors.employed_until
+        told = {
+            "Encounter": self.knows_care,
+            "Practitioner": bool(self.declared_actors),
+            "Practitioner.address": actors.address.any(),
+            "Practitioner.name": actors.family.any(),
+            "PractitionerRole": bool(self.positions.used),
+            "PractitionerRole.period": ((ends != EVER) & (ends < FOREVER)).any(),
+            "Patient": bool(self.declared_patients),
+            "Patient.address": patients.address.any(),
+            "Patient.name": patients.family.any(),
+            "Patient.deceasedDateTime": (patients.deceased_at < FOREVER).any(),
+            "Patient.meta.security": patients.flags.any(),
+        }
+        return frozenset(name for name, is_told in told.items() if is_told)
+
+    def explanations(self) -> frozenset[ExplanationCode]:
+        """Return the ordinary reasons for which there is anything on file that they could refer to."""
+        planned, classes = self.stays.rows.planned[: self.stays.used], self.positions.rows.role_class[: self.positions.used]
+        found = {ExplanationCode(code) for code in np.unique(self.links.rows.explanation[: self.links.used]).tolist()}
+        for code, is_told in (
+            (ExplanationCode.STAY_IN_UNIT, (planned == 0).any()),
+            (ExplanationCode.PLANNED_IN_UNIT, (planned == 1).any()),
+            (ExplanationCode.OWN_ACT, self.knows_care),
+            (ExplanationCode.TRANSVERSAL_ROLE, self.knows_care and (classes == RoleClass.TRANSVERSAL).any()),
+            (ExplanationCode.CODING_BILLING, self.knows_care and (classes == RoleClass.CODING).any()),
+        ):
+            if is_told:
+                found.add(code)
+        return frozenset(found)
 
     def family_share(self) -> NDArray[np.float64]:
         """Return the share of known people with each family name, by trait code."""

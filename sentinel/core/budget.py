@@ -1,7 +1,8 @@
 """The alert budget: how many lines a day people can read, and the priority that this makes an alert need.
 
 The threshold reads closed hours only. It is the priority that about `per_day` stories a day exceeded over the last
-two weeks. A week that has used up its alerts is left to the gravest alone, and so is an hour that floods the queue.
+two weeks; fewer of them when the last seven days told more than their number, more of them when they told less. So a
+loud day costs the days after it some alerts rather than all of them. A flood is left to the gravest alone.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-FLOOR: Final = 3.0  # evidence of one in a thousand: below it nobody is told, whatever the budget
-PRIOR: Final = 5.0  # before the stream has shown what is ordinary
+FLOOR: Final = 2.5  # evidence of one in three hundred: below it nobody is told, whatever the budget
+PRIOR: Final = 4.0  # before the stream has shown what is ordinary
 GRAVE: Final = 12.0  # evidence of one in a million million: told even when the week is used up
 FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, and the queue must stay readable
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
+PACE_ZERO: Final = 1.35  # weeks' worth of alerts within one: from there on the least is told …
+PACE_WIDTH: Final = 0.4  # … and so much below it, the budget's number
+PACE_MIN, PACE_MAX = 0.3, 1.4  # of the budget, a day
 CANDIDATES_MAX: Final = 20_000
 
 
@@ -43,13 +47,16 @@ class Budget:
         while self.raised and self.raised[0] <= hour - WEEK_HOURS:
             self.raised.popleft()
         hours = min(MEMORY_HOURS, max(24, hour - self.started + 1))
-        allowed = self.per_day * hours / 24
-        week_used = len(self.raised) >= self.per_day * 7
-        rank = int(allowed)
+        rank = int(self._pace() * self.per_day * hours / 24)
         scores = sorted([score for _, score in self.ended] + open_scores, reverse=True)
         usual = scores[rank] if rank < len(scores) else FLOOR
         warm = hour - self.started >= WARM_UP_HOURS
-        self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR), GRAVE if week_used else FLOOR)
+        self.threshold = max(FLOOR, usual if warm else max(usual, PRIOR))
+
+    def _pace(self) -> float:
+        """Return how many of a day's alerts to tell, as a share of the budget, after what the last seven days told."""
+        used = len(self.raised) / (7 * self.per_day)
+        return min(PACE_MAX, max(PACE_MIN, (PACE_ZERO - used) / PACE_WIDTH))
 
     def admits(self, score: float, raised: int) -> bool:
         """Whether a story of that score is raised now, after `raised` others of its shard in this hour."""

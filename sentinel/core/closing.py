@@ -6,7 +6,7 @@ Sums of whole numbers, told by name: they add up to the same whatever the number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sentinel.core.facts.baselines import Day, RoleSums
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS
+from sentinel.core.habits import Found
 from sentinel.core.model import Hours
 from sentinel.core.snapshot import Snapshots
 
@@ -25,8 +26,6 @@ Floats = NDArray[np.float64]
 class Closing:
     """What one shard adds to the closing of an hour; `day` when the day ends with it. Times are hours since 1970."""
 
-    visits: float
-    traits: Floats  # (RATES,)
     patients: list[str]  # whose record somebody opened without an ordinary reason,
     strangers: Floats  # (patients,) and how many did
     hours: Hours
@@ -34,6 +33,7 @@ class Closing:
     ended: list[tuple[int, float]]  # hour and score of the stories that ended since the last closing
     raised: list[int]  # hours of the alerts raised since the last closing
     day: Day | None = None
+    found: list[Found] = field(default_factory=list)  # of the day, when it ends
 
     def pack(self) -> bytes:
         """Return it as bytes: the same closing always gives the same bytes."""
@@ -50,7 +50,7 @@ class Closing:
         return closing
 
 
-_SNAPSHOTS = Snapshots((Closing, Day, RoleSums, Hours), (*METRICS, *RATES, *SESSION, str(COUNT_BINS), str(HOUR_BINS)))
+_SNAPSHOTS = Snapshots((Closing, Day, RoleSums, Hours, Found), (*METRICS, *RATES, *SESSION, str(COUNT_BINS), str(HOUR_BINS)))
 
 
 def together(closings: Sequence[Closing]) -> Hours:

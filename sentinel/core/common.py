@@ -9,8 +9,9 @@ from typing import Any, Final
 from sentinel.core.budget import Budget
 from sentinel.core.closing import Closing, together
 from sentinel.core.codes import Codes
-from sentinel.core.facts.baselines import Baselines, RoleSums
+from sentinel.core.facts.baselines import DECAY_A_DAY, Baselines, RoleSums, at_work
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
+from sentinel.core.habits import Habits
 from sentinel.core.model import Model, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
 
@@ -26,13 +27,12 @@ class Common:
     per_day: float = 0.0
     hour: int = 0
     baselines: Baselines = field(default_factory=Baselines)
+    habits: Habits = field(default_factory=Habits)
     budget: Budget = field(init=False)
     surprises: dict[str, Surprise] = field(default_factory=dict)
-    rates: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.per_day)
-        self.rates = self.baselines.rates()
 
     def close(self, hour: int, closings: Sequence[Closing]) -> None:
         """Close the hours before `hour`, given what each shard adds: learn what is usual, set the budget's threshold."""
@@ -40,12 +40,10 @@ class Common:
         if before == 0:
             self.budget.started = hour
             return
-        for closing in closings:
-            self.baselines.close_hour(closing.visits, closing.traits)
         self._learn(closings)
         if days := [closing.day for closing in closings if closing.day]:
             self.baselines.close_day(days)
-        self.rates = self.baselines.rates()
+            self.habits.close_day(at_work(days), [closing.found for closing in closings], DECAY_A_DAY)
         self._follow_budget(before, closings)
 
     def _learn(self, closings: Sequence[Closing]) -> None:
@@ -61,7 +59,8 @@ class Common:
     def snapshot(self) -> bytes:
         """Return the state as bytes: restored, it goes on as if it had never stopped."""
         model = None if self.model is None else self.model.snapshot()
-        return _SNAPSHOTS.pack({"hour": self.hour, "baselines": self.baselines, "budget": self.budget, "model": model})
+        kept = {name: getattr(self, name) for name in ("hour", "baselines", "habits", "budget")}
+        return _SNAPSHOTS.pack({**kept, "model": model})
 
     def restore(self, snapshot: bytes) -> None:
         """Become the one whose `snapshot` it is; the settings decide the budget, not the state.
@@ -72,11 +71,10 @@ class Common:
         state: dict[str, Any] = _SNAPSHOTS.unpack(snapshot)
         if (self.model is None) != (state["model"] is None):
             raise SnapshotError("made with another model")
-        self.hour, self.baselines = state["hour"], state["baselines"]
+        self.hour, self.baselines, self.habits = state["hour"], state["baselines"], state["habits"]
         self.budget = replace(state["budget"], per_day=self.per_day)
-        self.rates = self.baselines.rates()
         if self.model is not None:
             self.model.restore(state["model"])
 
 
-_SNAPSHOTS: Final = Snapshots((Codes, Baselines, RoleSums, Budget), columns=(*METRICS, *RATES, *SESSION))
+_SNAPSHOTS: Final = Snapshots((Codes, Baselines, RoleSums, Habits, Budget), columns=(*METRICS, *RATES, *SESSION))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sentinel.core.alert import Scalar, Usual
 from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
 from sentinel.core.event import Action, ActorType, Destination
-from sentinel.core.facts.declare import INDEX
+from sentinel.core.facts.declare import INDEX, RATES
 
 P_MIN: Final = 1e-12
 
@@ -56,7 +56,7 @@ class Card:
 class Facts:
     """Fact columns of consecutive events, with the few event columns that predicates need.
 
-    `rates` gives, of each trait, the share of ordinary openings of the closed hours that have it.
+    `rates` (roles, RATES): of the ordinary openings of each role, the share that have a trait, by the closed days.
     """
 
     values: NDArray[np.float32]
@@ -66,11 +66,17 @@ class Facts:
     emergency: Mask
     has_reason: Mask
     has_patient: Mask
-    rates: Mapping[str, float]
+    role: NDArray[np.int64]
+    rates: NDArray[np.float64]
 
     def __getitem__(self, name: str) -> Column:
         column: Column = self.values[INDEX[name]]
         return column
+
+    def rate(self, trait: str) -> Column:
+        """Return how often chance gives a trait to an ordinary opening by people of each event's role, in (0, 1]."""
+        share: Column = self.rates[self.role, RATES.index(trait)]
+        return share
 
     def did(self, *actions: Action) -> Mask:
         """Return where one of the actions was done."""
@@ -103,6 +109,7 @@ class Facts:
             self.emergency[indices],
             self.has_reason[indices],
             self.has_patient[indices],
+            self.role[indices],
             self.rates,
         )
 
@@ -139,7 +146,8 @@ class Detector:
     how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
     `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
     same, the strongest alone counts. `after_hours`: the finding is made that long
-    after its event, if the person has not written in the patient's record since the event.
+    after its event, if the person has not written in the patient's record since the event. `measured`: how often it finds
+    something on the days of a role weighs as well, once that is known here (habits.py).
     """
 
     name: str
@@ -154,6 +162,7 @@ class Detector:
     group: str = ""
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
+    measured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

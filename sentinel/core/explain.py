@@ -45,6 +45,25 @@ class Explanation:
     fr: str
     en: str
 
+    @property
+    def needs(self) -> str:
+        """The FHIR resources that tell what it refers to; empty: the events alone."""
+        return _NEEDS.get(self.code, "")
+
+
+_NEEDS: Final = {
+    ExplanationCode.STAY_IN_UNIT: "Encounter and PractitionerRole",
+    ExplanationCode.PLANNED_IN_UNIT: "Appointment, Encounter or ServiceRequest, and PractitionerRole",
+    ExplanationCode.APPOINTMENT: "Appointment",
+    ExplanationCode.ENCOUNTER: "Encounter.participant",
+    ExplanationCode.CARE_TEAM: "CareTeam",
+    ExplanationCode.GENERAL_PRACTITIONER: "Patient.generalPractitioner",
+    ExplanationCode.ORDER: "ServiceRequest.requester",
+    ExplanationCode.RESULT: "ServiceRequest.performer",
+    ExplanationCode.OWN_ACT: "Encounter",
+    ExplanationCode.TRANSVERSAL_ROLE: "Encounter and PractitionerRole.code",
+    ExplanationCode.CODING_BILLING: "Encounter and PractitionerRole.code",
+}
 
 EXPLANATIONS: Final = (
     Explanation(ExplanationCode.PATIENT_REQUEST, "patient-request", 0, 0, "consultation par le patient", "read by the patient"),
@@ -76,7 +95,7 @@ EXPLANATIONS: Final = (
     ),
     Explanation(ExplanationCode.ORDER, "order", 1, 60, "prescription de la personne", "an order by the person"),
     Explanation(ExplanationCode.RESULT, "result", 3, 60, "acte demandé à la personne", "an act asked of the person"),
-    Explanation(ExplanationCode.OWN_ACT, "own-act", 0, 90, "acte antérieur de la personne", "an earlier act of the person's own"),
+    Explanation(ExplanationCode.OWN_ACT, "own-act", 0, 30, "acte antérieur de la personne", "an earlier act of the person's own"),
     Explanation(
         ExplanationCode.TRANSVERSAL_ROLE,
         "transversal-role",

@@ -66,6 +66,7 @@ _OUTWARD: Final = frozenset({Destination.LINK, Destination.REMOVABLE})
 _OF_PATIENTS: Final = (
     *("explained", "unexplained_share", "own_record", "coworker", "same_household", "same_street", "same_name"),
     *("vip", "restricted", "deceased_days", "care_gap_days", "burst_actors", "contact_days", "act_days"),
+    *("strangers_drift", "once_here", "returns"),
 )
 
 _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
@@ -76,7 +77,7 @@ _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
     ),
     (lambda told: "device" not in told.fields, {"device_new": _NAN, "switches_24h": 0.0}),
     (lambda told: "application" not in told.fields, {"application_new": _NAN}),
-    (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN}),
+    (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN, "site_crossings": _NAN}),
     (lambda told: "resource_sensitivity" not in told.fields, {"sensitive": 0.0}),
     (lambda told: Action.SEARCH not in told.actions, {"searches_24h": 0.0}),
     (lambda told: Action.DELETE not in told.actions, {"deleted_24h": 0.0}),

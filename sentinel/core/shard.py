@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import log10
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ from sentinel.core.facts.baselines import end_day
 from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
 from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
+from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
@@ -80,11 +82,14 @@ class Shard:
     closed: int = 0  # the hour that is closing, or closed last
     ended: list[tuple[int, float]] = field(default_factory=list)  # hour and score of stories since the last closing
     raised: list[int] = field(default_factory=list)  # hours of alerts since the last closing
+    found: dict[tuple[int, str], int] = field(default_factory=dict)  # of the open day: person and detector -> strongest, its bin
+    rates: NDArray[np.float64] = field(init=False)  # (roles, RATES), by the day that closed last
     _zone: ZoneInfo = field(init=False)
     _changed: dict[str, Story] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stories = Stories(self.tenant)
+        self.rates = self.common.baselines.rates([])
         self._zone = ZoneInfo(self.timezone)
 
     @property
@@ -130,16 +135,12 @@ class Shard:
             self.clock.started[0] = hour * HOUR_US
         else:
             self._judge_watched(hour)
-        names = [self.book.role_codes.name(code) for code in range(len(self.book.role_codes))]
+        names = self._role_names()
         suspects = {story.actor for story in self.stories.open.values() if story.raised}
         left_out = np.array(sorted(suspects), dtype=np.int64)
         new_day = hour // 24 > self.closed // 24 > 0
         patients, counts = self._end_bursts()
-        visits, traits = float(self.clock.visits[0]), self.clock.traits.copy()
-        self.clock.visits[0] = self.clock.traits[:] = 0.0
         closing = Closing(
-            visits=visits,
-            traits=traits,
             patients=patients,
             strangers=counts,
             hours=self._end_sessions(suspects),
@@ -147,6 +148,7 @@ class Shard:
             ended=self.ended,
             raised=self.raised,
             day=end_day(self.book.actors, len(self.book.actor_codes), self.roles, names, left_out) if new_day else None,
+            found=self._end_findings(suspects) if new_day else [],
         )
         self.ended, self.raised = [], []
         return closing
@@ -185,14 +187,20 @@ class Shard:
             raise SnapshotError("made with other detectors")
         for name in _STATE:
             setattr(self, name, state[name])
+        self.rates = np.zeros((0, len(RATES)))
 
     def _names(self) -> list[str]:
         return [detector.name for detector in self.detectors]
+
+    def _role_names(self) -> list[str]:
+        return [self.book.role_codes.name(code) for code in range(len(self.book.role_codes))]
 
     def _make_room(self, n: int) -> None:
         """Let every code so far have its row, and `n` more pairs of person and patient their places."""
         self.book.freshen()
         self.roles = grow(self.roles, len(self.book.role_codes), {"share": self.common.baselines.house_share})
+        if len(self.rates) < len(self.book.role_codes):
+            self.rates = self.common.baselines.rates(self._role_names())
         if self.pairs_used + n > len(self.pairs.key) // 2:
             used = int(np.count_nonzero(self.pairs.key))
             self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
@@ -217,6 +225,7 @@ class Shard:
             self.roles,
             self.clock,
             book.family_share(),
+            book.positions.used > 0,
         )
 
     def _detect(self, work: Work, rows: NDArray[np.int64]) -> None:
@@ -249,7 +258,8 @@ class Shard:
             columns.emergency[start:stop],
             np.fromiter(map(bool, batch.reason[start:stop]), np.bool_, stop - start),
             columns.patient[start:stop] != NOBODY,
-            self.common.rates,
+            columns.role[start:stop],
+            self.rates,
         )
         return view if stop - start == len(rows) else view.at(rows - start)
 
@@ -269,22 +279,33 @@ class Shard:
         """Add the findings on one event, which the hits stand at in `view`, to the person's story, or to what is watched."""
         actor, i = int(work.columns.actor[row]), hits[0].at
         unexplained = bool(view.unexplained[i])
-        at_once = [hit for hit in hits if not hit.detector.after_hours]
-        if at_once:
-            work.assessment.p_value[row] = min([hit.p_value for hit in at_once])
-            work.assessment.detectors[row] = tuple([hit.detector.name for hit in at_once])
-            told = [(hit.detector.name, hit.words.observed) for hit in at_once]
-            work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
         for hit in hits:
-            detector = hit.detector
-            if detector.after_hours:
+            if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
-                self.watched.append(Watched(self.hour + detector.after_hours, detector.name, facts, actor, event))
-            else:
-                self._found(actor, event, _finding(hit, unexplained))
+                self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event))
+        at_once = [self._finding(actor, hit, unexplained) for hit in hits if not hit.detector.after_hours]
+        if at_once:
+            work.assessment.p_value[row] = min([finding.p_value for finding in at_once])
+            work.assessment.detectors[row] = tuple([finding.detector for finding in at_once])
+            told = [(finding.detector, finding.words.observed) for finding in at_once]
+            work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
+        for finding in at_once:
+            self._found(actor, event, finding)
         story = self.stories.open.get(actor)
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
             self._changed[story.id] = story
+
+    def _finding(self, actor: int, hit: Hit, unexplained: bool) -> Finding:
+        detector = hit.detector
+        p_value = self._chance(actor, detector.name, hit.p_value) if detector.measured else float(f"{hit.p_value:.3g}")
+        strength, group = -detector.weight * log10(p_value), detector.group or detector.name
+        return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, unexplained)
+
+    def _chance(self, actor: int, detector: str, p_value: float) -> float:
+        """Return how often people of that role have such a finding, to three figures; remember that this one had it."""
+        key, strength = (actor, detector), strength_bin(p_value)
+        self.found[key] = max(strength, self.found.get(key, 0))
+        return float(f"{max(P_MIN, self.common.habits.chance(self._role_of(actor), detector, p_value)):.3g}")
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)
@@ -313,11 +334,23 @@ class Shard:
                 continue
             detector = next(d for d in self.detectors if d.name == watched.detector)
             [hit] = _hits(detector, watched.facts, np.zeros(1, np.int64))
-            self._found(watched.actor, watched.event, _finding(hit, bool(watched.facts.unexplained[0])))
+            self._found(watched.actor, watched.event, self._finding(watched.actor, hit, bool(watched.facts.unexplained[0])))
 
     def _acted_since(self, actor: int, event: EventRef) -> bool:
         where = np.nonzero(self.pairs.key == ((actor << 32) | event.patient))[0] if event.patient else ()
         return any(int(self.pairs.last_act[i]) >= event.occurred_at for i in where)
+
+    def _end_findings(self, suspects: set[int]) -> list[Found]:
+        """Return what was found on people in the day that ends, counted; begin the next."""
+        counts: dict[tuple[str, str, int, bool], int] = {}
+        for (actor, detector), strength in self.found.items():
+            key = self._role_of(actor), detector, strength, actor in suspects
+            counts[key] = counts.get(key, 0) + 1
+        self.found = {}
+        return [Found(*key, people) for key, people in sorted(counts.items())]
+
+    def _role_of(self, actor: int) -> str:
+        return self.book.role_codes.name(int(self.book.actors.role[actor]))
 
     def _end_bursts(self) -> tuple[list[str], NDArray[np.float64]]:
         """Return whose records were opened without an ordinary reason in the hour, and by how many; begin the next."""
@@ -339,7 +372,7 @@ class Shard:
         who = np.nonzero(sessions[:, 0])[0].tolist()
         hours = Hours(
             names=[book.actor_codes.name(actor) for actor in who],
-            roles=[book.role_codes.name(int(book.actors.role[actor])) for actor in who],
+            roles=[self._role_of(actor) for actor in who],
             vectors=sessions[who].copy(),
             learnable=np.array([actor not in suspects for actor in who], dtype=np.bool_),
         )
@@ -349,7 +382,8 @@ class Shard:
     def _begin_day(self, hour: int) -> None:
         """Take over what is usual now, and forget the evidence of people at rest."""
         book, baselines = self.book, self.common.baselines
-        names = [book.role_codes.name(code) for code in range(len(book.role_codes))]
+        names = self._role_names()
+        self.rates = baselines.rates(names)
         baselines.publish(self.roles, names)
         baselines.publish_limits(book.actors, len(book.actor_codes), names)
         oldest = (hour - 24 * REFS_DAYS) * HOUR_US
@@ -361,9 +395,10 @@ class Shard:
         refs = [ref for ref in self.refs.get(actor, ()) if ref.occurred_at // HOUR_US == hour]
         if not refs or self.common.model is None:  # another shard's, or nothing in it that one could show
             return
-        strength = -MODEL_WEIGHT * float(np.log10(max(surprise.p_value, P_MIN)))
         model = self.common.model.name
-        finding = Finding(model, model, Scope.ACTOR, strength, surprise.p_value, surprise_in_words(surprise))
+        p_value = self._chance(actor, model, surprise.p_value)
+        strength = -MODEL_WEIGHT * log10(p_value)
+        finding = Finding(model, model, Scope.ACTOR, strength, p_value, surprise_in_words(surprise))
         self._found(actor, refs[-1], finding)
 
     def _alert(self, story: Story) -> Alert:
@@ -385,6 +420,7 @@ _STATE: Final = (
     "closed",
     "ended",
     "raised",
+    "found",
 )
 _SNAPSHOTS: Final = Snapshots(
     (
@@ -408,35 +444,19 @@ _SHOWN: Final[NDArray[np.int64]] = np.array(  # by action
 
 
 class Hit(NamedTuple):
-    """What a detector found. `at`: on which event of those it looked at; `strength`: what it weighs in a story."""
+    """What a detector found. `at`: on which event of those it looked at."""
 
     at: int
     detector: Detector
     p_value: float
-    strength: float
     words: Words
 
 
 def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
     """Return what a detector found, given the facts of the events it matched and where they stand."""
     p_values = np.clip(detector.p_value(among), P_MIN, 1.0).astype(np.float64)
-    strengths = -detector.weight * np.log10(np.maximum(p_values, P_MIN))
-    told = enumerate(zip(where.tolist(), p_values.tolist(), strengths.tolist(), strict=True))
-    return [Hit(at, detector, p_value, strength, detector.say(among, k)) for k, (at, p_value, strength) in told]
-
-
-def _finding(hit: Hit, unexplained: bool) -> Finding:
-    detector = hit.detector
-    return Finding(
-        detector.name,
-        detector.group or detector.name,
-        detector.scope,
-        hit.strength,
-        float(f"{hit.p_value:.3g}"),
-        hit.words,
-        detector.evidence,
-        unexplained,
-    )
+    told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
+    return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]
 
 
 def _refs(work: Work, rows: NDArray[np.int64], kinds: NDArray[np.int64]) -> list[EventRef]:

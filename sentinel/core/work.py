@@ -15,6 +15,7 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS, Assessment, 
 from sentinel.core.book import ContextBook
 from sentinel.core.context import FOREVER
 from sentinel.core.event import AHEAD_MAX_US, HOUR_US, Action, ActorType, Destination
+from sentinel.core.facts.baselines import SERVICE_ROLE
 from sentinel.core.facts.declare import FACTS
 from sentinel.core.facts.kernel import Columns, hour_end
 
@@ -76,7 +77,7 @@ def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
         outcome=batch.outcome,
         actor_type=batch.actor_type,
         actor=book.actor_codes.encode(batch.actor_id),
-        role=book.role_codes.encode(batch.actor_role),
+        role=book.role_codes.encode(_roles(batch)),
         unit=book.unit_codes.encode(batch.actor_unit),
         patient=book.patient_codes.encode(batch.patient_id),
         device=book.other_codes.encode(_devices(batch)),
@@ -87,6 +88,14 @@ def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
         emergency=by_purpose | (batch.action == _BREAK_GLASS),
         sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
     )
+
+
+def _roles(batch: EventBatch) -> list[str]:
+    """Return each actor's role as told; a program that tells none has one of its own."""
+    roles = list(batch.actor_role)
+    for i in np.nonzero(batch.actor_type == _SERVICE)[0].tolist():
+        roles[i] = roles[i] or SERVICE_ROLE
+    return roles
 
 
 def _devices(batch: EventBatch) -> list[str]:

@@ -26,7 +26,7 @@ from sentinel.core.context import (
     Withdrawn,
 )
 from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, ExplanationCode, RoleClass, role_class
-from sentinel.core.facts.kernel import POSITION_EARLY_US, POSITION_GRACE_US
+from sentinel.core.facts.kernel import GRACE_MAX_US, GRACE_MIN_US, POSITION_EARLY_US
 from tests.builders import DAY_US, Seen, a_patient, a_person, a_stay, an_event, an_opening, on, seen_by
 
 NOW = on(0, 12)
@@ -67,7 +67,7 @@ def reasons_of(records: Iterable[ContextRecord], actor: str, patient: str) -> se
     mine = [record for record in left if isinstance(record, Position) and record.actor_id == actor]
     stays = [record for record in left if isinstance(record, Stay) and record.patient_id == patient]
     links = [record for record in left if isinstance(record, CareLink) and record.patient_id == patient]
-    units = {p.unit for p in mine if p.start - POSITION_EARLY_US <= NOW <= p.end + POSITION_GRACE_US}
+    units = {p.unit for p in mine if p.start - POSITION_EARLY_US <= NOW <= p.end + _grace(p)}
     classes = {role_class(p.role) for p in mine if p.start <= NOW <= p.end}
     planned = {True: ExplanationCode.PLANNED_IN_UNIT, False: ExplanationCode.STAY_IN_UNIT}
     found = {planned[s.planned] for s in stays if s.unit in units and within(planned[s.planned], s)}
@@ -77,6 +77,10 @@ def reasons_of(records: Iterable[ContextRecord], actor: str, patient: str) -> se
     if max(classes, default=RoleClass.UNIT) is RoleClass.CODING:
         found |= {code for stay in stays if within(code := ExplanationCode.CODING_BILLING, stay)}
     return found
+
+
+def _grace(position: Position) -> int:
+    return min(GRACE_MAX_US, max(GRACE_MIN_US, position.end - position.start))
 
 
 def opened(records: Sequence[ContextRecord]) -> Seen:

@@ -25,7 +25,7 @@ from sentinel.core.context import (
 )
 from sentinel.core.event import Action, ActorType, EventRow
 from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, TRIED, ExplanationCode, RoleClass, role_class
-from sentinel.core.facts.kernel import POSITION_GRACE_US
+from sentinel.core.facts.kernel import GRACE_MAX_US, GRACE_MIN_US
 from tests.builders import (
     DAY_US,
     HOUR_US,
@@ -186,11 +186,12 @@ def test_a_small_practice_is_one_unit() -> None:
 
 
 def test_a_position_counts_while_it_is_held_and_a_while_after() -> None:
-    """Letters are written after the move to another ward: for `POSITION_GRACE_US`, not longer."""
-    moved = END + POSITION_GRACE_US
-    context = [*a_person("nurse", "medecine", start=START, end=END), a_stay("p", "medecine")]
-    assert [reason(context, when) for when in (START, moved, moved + 1)] == ["stay-in-unit", "stay-in-unit", ""]
-    assert reason(context, START - 30 * DAY_US) == ""
+    """Letters are written after the move to another ward: for as long as one was there, between three days and a month."""
+    for held, grace in ((100 * DAY_US, GRACE_MAX_US), (10 * DAY_US, 10 * DAY_US), (DAY_US // 2, GRACE_MIN_US)):
+        context = [*a_person("nurse", "medecine", start=END - held, end=END), a_stay("p", "medecine")]
+        told = [reason(context, when) for when in (END, END + grace, END + grace + 1)]
+        assert told == ["stay-in-unit", "stay-in-unit", ""]
+        assert reason(context, END - held - 30 * DAY_US) == ""
 
 
 def test_a_stay_told_late_counts_from_its_beginning() -> None:

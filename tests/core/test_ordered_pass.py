@@ -112,9 +112,38 @@ def test_what_is_never_missing_is_told_of_each_opening(fact: object) -> None:
 
 def test_the_last_24_hours_are_counted() -> None:
     """This event included, those of a day ago not: one action of each kind for ten hours, then one a day later."""
-    hours = [an_event(Action.SEARCH, on(0, hour)) for hour in range(10)]
-    seen = seen_by([], [*hours, an_event(Action.SEARCH, on(1, 4)), an_event(Action.SEARCH, on(3, 0))], names=[])
-    assert seen.fact("searches_24h") == [*range(1, 11), 6.0, 1.0]
+    hours = [an_event(Action.DELETE, on(0, hour)) for hour in range(10)]
+    seen = seen_by([], [*hours, an_event(Action.DELETE, on(1, 4)), an_event(Action.DELETE, on(3, 0))], names=[])
+    assert seen.fact("deleted_24h") == [*range(1, 11), 6.0, 1.0]
+
+
+def test_searches_count_that_led_to_no_record() -> None:
+    """The one that opens a record is work; the one after which somebody searches on was for looking."""
+    searches = [an_event(Action.SEARCH, on(0, 9, k)) for k in range(3)]
+    rows = [*searches, an_opening("p", on(0, 9, 4)), an_event(Action.SEARCH, on(0, 9, 5)), an_event(Action.SEARCH, on(0, 9, 6))]
+    assert seen_by([], rows, names=[]).fact("searches_24h") == [0.0, 1.0, 2.0, 2.0, 2.0, 3.0]
+
+
+def test_a_stranger_in_whose_record_one_writes_is_none() -> None:
+    """Who writes takes part in the care: the count of strangers goes back, once, and the patient's next day counts anew."""
+    reads = [an_opening(f"p{k}", on(0, 9, k)) for k in range(3)]
+    written = [an_opening("p0", on(0, 10, k), action=Action.UPDATE) for k in range(2)]
+    seen = seen_by([*NURSE, a_stay("other", "chirurgie")], [*reads, *written], names=[])
+    assert seen.fact("unexplained_24h") == [1.0, 2.0, 3.0, 2.0, 2.0]
+
+
+def test_returns_are_other_days() -> None:
+    """Opened again within the day it is one visit; on another day a return; after months a first visit again."""
+    rows = [an_opening("stranger", on(day, hour)) for day, hour in ((0, 9), (0, 15), (3, 9), (9, 9), (60, 9))]
+    assert seen_by([*NURSE, a_stay("other", "chirurgie")], rows, names=[]).fact("returns") == [0.0, 0.0, 1.0, 2.0, 0.0]
+
+
+def test_going_on_at_night_does_not_make_nights_usual() -> None:
+    """The share of an hour is of the days before: the second hour of a night out of the ordinary is as rare as the first."""
+    work = [an_event(when=on(day, hour), actor_id=f"n{k}") for day in range(4) for hour in range(9, 17) for k in range(4)]
+    night = [an_event(when=on(4, 1 + k / 6), actor_id="n0") for k in range(18)]
+    shares = seen_by([], [*work, *night], names=[]).fact("hour_share")[-18:]
+    assert max(shares) < 0.01
 
 
 @pytest.mark.parametrize("days", [1, 3])
@@ -201,8 +230,8 @@ def test_programs_and_patients_teach_nothing_of_people() -> None:
 
 def test_hours_are_those_of_the_site() -> None:
     """Half past midnight on a Wednesday in Paris is the hour at which people there work, and late on Tuesday in UTC."""
-    mondays = [an_event(when=on(7 * week - 1, 23, k / 2)) for week in range(4) for k in range(60)]
-    rows = [*mondays, an_event(when=on(23, 23, 30))]
+    mondays = [an_event(when=on(7 * week - 1, 23, k), actor_id=f"n{k}") for week in range(4) for k in range(20)]
+    rows = [*mondays, an_event(when=on(23, 23, 30), actor_id="n0")]
     paris, utc = (seen_by([], rows, names=[], timezone=zone).fact("hour_share")[-1] for zone in ("Europe/Paris", "UTC"))
     assert paris > 0.9
     assert utc < 0.1
@@ -210,16 +239,16 @@ def test_hours_are_those_of_the_site() -> None:
 
 def test_a_late_event_does_not_turn_time_back() -> None:
     """Yesterday's event that comes today counts for the last 24 h of its person, and the stream's hour stays."""
-    rows = [an_event(when=on(1, 9)), an_event(Action.SEARCH, on(0, 12)), an_event(when=on(1, 9, 30))]
+    rows = [an_event(when=on(1, 9)), an_event(Action.DELETE, on(0, 12)), an_event(when=on(1, 9, 30))]
     seen = seen_by([], rows, names=[])
     assert len(set(seen.fact("hour"))) == 1
-    assert seen.fact("searches_24h")[-1] == 1.0
+    assert seen.fact("deleted_24h")[-1] == 1.0
 
 
 def test_a_very_late_event_counts_for_nothing_recent() -> None:
     """What happened a month ago is not part of the last 24 h."""
-    rows = [an_event(when=on(30)), *[an_event(Action.SEARCH, on(0, 9, k)) for k in range(50)], an_event(when=on(30, 10))]
-    assert seen_by([], rows, names=[]).fact("searches_24h")[-1] == 0.0
+    rows = [an_event(when=on(30)), *[an_event(Action.DELETE, on(0, 9, k)) for k in range(50)], an_event(when=on(30, 10))]
+    assert seen_by([], rows, names=[]).fact("deleted_24h")[-1] == 0.0
 
 
 def test_one_clock_that_is_wrong_does_not_stop_the_others() -> None:

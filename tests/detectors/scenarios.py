@@ -139,6 +139,18 @@ def _leaver_export() -> Scenario:
     return Scenario(a_person("nurse", "medecine", end=on(5)), (taken,), (taken,), a_person("nurse", "medecine", end=on(25)))
 
 
+def _new_device() -> Scenario:
+    def work(last: str) -> list[EventRow]:
+        return [an_event(when=on(0, 9, k), device=name) for k, name in enumerate([*["pc-1"] * (DEVICE_WARM_UP + 1), last])]
+
+    return Scenario((), work("pc-2"), work("pc-1"))
+
+
+def _orphan_account() -> Scenario:
+    others = a_person("doctor", "chirurgie")
+    return Scenario(others, (an_event(when=on(0)),), (an_event(when=on(0)),), (*others, *a_person("nurse", "medecine")))
+
+
 def _off_hours() -> Scenario:
     work = [an_event(when=on(day, 9 + k), actor_id=who) for day in range(DAYS) for k in range(6) for who in ("nurse", *PEERS)]
     night, morning = an_opening("patient-1", on(DAYS, 3)), an_opening("patient-1", on(DAYS, 10))
@@ -210,6 +222,39 @@ def _coworker_record() -> Scenario:
     return Scenario((*team, mate), OPENING, OPENING, (*team, namesake))
 
 
+def _returning_reader() -> Scenario:
+    def visits(*hours: float, written: bool = False) -> tuple[EventRow, ...]:
+        act = Action.UPDATE if written else Action.READ
+        return tuple(an_opening("patient-1", on(day, 9), action=act if day == 0 else Action.READ) for day in hours)
+
+    return Scenario((*NURSE, STRANGER), visits(0, 3), visits(0, 3, written=True))
+
+
+def _low_and_slow() -> Scenario:
+    def weeks(a_day: int) -> list[EventRow]:  # the team's ordinary work, and strangers from the second week on
+        usual = [row for day in range(12) for row in ordinary(day, 6, a_known)]
+        slow = (a_stranger("nurse", k, on(day, 14, k)) for day in range(7, 12) for k in range(a_day))
+        return sorted([*usual, *slow], key=_when)
+
+    return Scenario((*TEAM, a_stay("patient-known", "medecine")), weeks(6), weeks(0))
+
+
+def _when(row: EventRow) -> int:
+    return row.occurred_at
+
+
+def a_known(who: str, _k: int, when: int) -> EventRow:
+    """Return the opening of the record of a patient of the unit."""
+    return an_opening("patient-known", when, who)
+
+
+def _once_in_unit() -> Scenario:
+    def left(days: float) -> tuple[ContextRecord, ...]:
+        return *NURSE, a_stay("patient-1", "medecine", on(-days - 9), on(-days))
+
+    return Scenario(left(40), OPENING, OPENING, left(20))
+
+
 def _no_care_relation() -> Scenario:
     return Scenario((*NURSE, STRANGER), OPENING, OPENING, (*NURSE, STRANGER, EXPLAINED))
 
@@ -227,6 +272,7 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "household_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", ANNE.address, ANNE.street), FAR),
     "impossible_presence": _impossible_presence,
     "leaver_export": _leaver_export,
+    "low_and_slow": _low_and_slow,
     "many_patients": lambda: _volume(12, 120, a_stranger),
     "many_strangers": lambda: _volume(2, 60, a_stranger),
     "mass_deletion": lambda: _volume(2, 120, a_deletion),
@@ -234,12 +280,16 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "name_probing": lambda: _volume(5, 150, a_search),
     "neighbour_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", f"9{ANNE.address}", ANNE.street), FAR),
     "no_care_relation": _no_care_relation,
+    "new_device": _new_device,
     "off_hours": _off_hours,
+    "orphan_account": _orphan_account,
+    "once_in_unit": _once_in_unit,
     "own_record": lambda: _tie(ANNE, Identity(ANNE.family, ANNE.given, "1981-04-01")),
     "patient_burst": _patient_burst,
     "privilege_used": _privilege_used,
     "public_link": _public_link,
     "restricted_record": lambda: _flagged(PatientFlag.RESTRICTED),
+    "returning_reader": _returning_reader,
     "same_name_record": lambda: _tie(Identity(ANNE.family, "zoe", "2012-01-01"), FAR),
     "scraping": _scraping,
     "sensitive_record": _sensitive_record,

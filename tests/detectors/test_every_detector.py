@@ -43,7 +43,7 @@ def alone(detector: Detector, shown: list[Facts] | None = None) -> Pipeline:
             shown.append(facts)
         return detector.match(facts)
 
-    return a_pipeline([], extra=[replace(detector, match=match, weight=100.0)])
+    return a_pipeline([], extra=[replace(detector, match=match, weight=100.0, measured=False)])
 
 
 def watched(context: Sequence[ContextRecord], rows: Sequence[EventRow], name: str) -> tuple[Seen, list[Facts]]:
@@ -200,7 +200,8 @@ def any_facts(n: int) -> Facts:
         row[chance.random(n) < (0.0 if fact.missing == "never" else 0.33)] = np.nan
     flags = chance.random((4, n)) < 0.5
     codes = [chance.integers(0, most, n).astype(np.int8) for most in (16, 3, 6)]
-    return Facts(values, *codes, *flags[: len(Facts.__slots__) - 5], rates=dict.fromkeys(RATES, 0.01))
+    roles = chance.integers(0, 3, n)
+    return Facts(values, *codes, *flags[: len(Facts.__slots__) - 6], role=roles, rates=np.full((3, len(RATES)), 0.01))
 
 
 CHECKS: Sequence[Callable[[Detector], None]] = [value for name, value in sorted(globals().items()) if name.startswith("check_")]

@@ -1,7 +1,7 @@
 """What is usual: read only once its period is closed by event time, so that no result hangs on how streams interleave.
 
-At the end of each hour: how often chance gives each trait. At the end of each day: what a day of each person and of
-each role looks like, and what chance exceeds once in 10,000 days. Counts have counts' tails: a gamma-Poisson
+At the end of each day: how often chance gives each trait, what a day of each person and of each role looks like, and
+what chance exceeds once in 10,000 days. Counts have counts' tails: a gamma-Poisson
 (negative binomial) law, whose shape is the role's and whose mean is the person's, shrunk towards the role's.
 """
 
@@ -21,24 +21,34 @@ from sentinel.core.facts.declare import METRICS, RATES
 from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS, SHARE_PRIOR, ActorTable, RoleTable
 
 TAIL: Final = 1e-4
+SERVICE_ROLE: Final = "(service)"  # of programs that tell none: they are nobody's peers
 DECAY_A_DAY: Final = 0.98  # roles forget half in five weeks
 PERSON_WEIGHT_DAYS: Final = 4.0  # days that the role's mean counts for in a person's
 MEMORY_DAYS: Final = 20.0  # a person's mean follows their last weeks
 ROLE_DAYS_MIN: Final = 10.0
 SHAPE_MIN, SHAPE_MAX = 0.3, 50.0
 PERSON_ADDS: Final = 0.1  # what is rare for the person alone is at most ten times rarer than for the role
+NEVER_YET: Final = 0.1  # days that what a role never did counts as
+DRIFT: Final = 2.5  # times the usual: what a slow start is told from
+DRIFT_USUAL_MIN: Final = 0.2  # strangers a day
+DRIFT_MAX: Final = 30.0
 HOUSE_DAYS: Final = 100.0  # days that the whole house counts for in a role's
 SHARE_PRIOR_VISITS: Final = 50.0
-RATE_PRIOR: Final = dict.fromkeys(RATES, 0.005) | {
+RATE_PRIOR: Final = dict.fromkeys(RATES, 0.002) | {
     "coworker": 0.01,
-    "care_gap": 0.02,
-    "deceased": 0.005,
-    "sensitive": 0.05,
-    "own_record": 0.0005,
+    "deceased": 0.01,
+    "restricted": 0.01,
+    "care_gap": 0.2,
+    "once_here": 0.05,
+    "sensitive": 0.1,
+    "returns": 0.05,
+    "own_record": 1e-5,
 }
-RATE_PRIOR_VISITS: Final = 2_000.0
-RATE_FLOOR: Final = 1e-5
+RATE_PRIOR_VISITS: Final = 200.0  # openings that the prior counts for in the whole house's shares …
+RATE_HOUSE_VISITS: Final = 50.0  # … and the whole house in a role's
+RATE_FLOOR: Final = 1e-6
 MEAN_MIN: Final = 1e-3
+OTHER_DAYS: Final = 0.1  # who works on Saturday at ten does what others do on Friday at ten
 
 Floats = NDArray[np.float64]
 
@@ -52,13 +62,14 @@ class RoleSums(NamedTuple):
     counts: Floats  # (roles, METRICS, COUNT_BINS) days that hold as much, alerts or not: a matter of fact
     visits: Floats  # record openings, once a day and patient
     unexplained: Floats  # of them without an ordinary reason
-    hours: Floats  # (roles, HOUR_BINS) events
+    traits: Floats  # (roles, RATES) of these
+    hours: Floats  # (roles, HOUR_BINS) hours at work
 
 
 def role_sums(rows: int) -> RoleSums:
     """Return empty sums."""
     m = len(METRICS)
-    shapes: tuple[tuple[int, ...], ...] = ((), (m,), (m,), (m, COUNT_BINS), (), (), (HOUR_BINS,))
+    shapes: tuple[tuple[int, ...], ...] = ((), (m,), (m,), (m, COUNT_BINS), (), (), (len(RATES),), (HOUR_BINS,))
     return RoleSums(*(np.zeros((rows, *shape)) for shape in shapes))
 
 
@@ -80,22 +91,44 @@ def end_day(actors: ActorTable, n_actors: int, roles: RoleTable, names: list[str
     sums = role_sums(len(names))
     _count_days(sums.counts, role[at_work], days[at_work])
     at_work[left_out[left_out < n_actors]] = False
+    _follow_drift(actors, np.nonzero(np.any(days, axis=1))[0])
     _learn_people(actors, np.nonzero(at_work)[0], days[at_work])
     np.add.at(sums.days, role[at_work], 1.0)
     np.add.at(sums.sums, role[at_work], days[at_work])
     np.add.at(sums.squares, role[at_work], days[at_work] ** 2)
-    opened = (roles.open_visits, roles.open_unexplained, roles.open_hours)
-    for total, of_day in zip((sums.visits, sums.unexplained, sums.hours), opened, strict=True):
+    opened = (roles.open_visits, roles.open_unexplained, roles.open_traits, roles.open_hours)
+    for total, of_day in zip((sums.visits, sums.unexplained, sums.traits, sums.hours), opened, strict=True):
         total[:] = of_day[: len(names)]
         of_day[:] = 0.0
     actors.day_total[:n_actors] = 0.0
     return Day(names, sums)
 
 
+def at_work(days: Sequence[Day]) -> dict[str, float]:
+    """Return how many people of each role were at work on a day that is told in parts, those with an alert among them."""
+    people: dict[str, float] = {}
+    for day in days:
+        for role, counts in zip(day.roles, day.sums.counts[:, 0].sum(axis=1).tolist(), strict=True):
+            people[role] = people.get(role, 0.0) + counts
+    return people
+
+
 def _count_days(counts: Floats, role: NDArray[np.int64], days: Floats) -> None:
     large = 16 + 8 * np.log2(np.maximum(days, 16.0) / 16)
     bins = np.where(days < 16, days, np.minimum(large, COUNT_BINS - 1)).astype(np.int64)
     np.add.at(counts, (role[:, None], np.arange(len(METRICS))[None, :], bins), 1.0)
+
+
+def _follow_drift(actors: ActorTable, who: NDArray[np.int64]) -> None:
+    """Add a day to each person's cumulative sum of log-likelihood ratios (Page 1954): `DRIFT` times the usual strangers, or not.
+
+    By chance it passes h once with a probability of at most exp(-h); uneven days are given less weight.
+    """
+    strangers = METRICS.index("unexplained")
+    peers, shape = actors.peers_mean[who, strangers], actors.spread[who, strangers]
+    usual = np.maximum(expected(actors.usual_mean[who, strangers], actors.usual_days[who], peers), DRIFT_USUAL_MIN)
+    gain = (actors.day_total[who, strangers] * np.log(DRIFT) - (DRIFT - 1.0) * usual) / (1.0 + usual / shape)
+    actors.drift[who] = np.clip(actors.drift[who] + np.nan_to_num(gain), 0.0, DRIFT_MAX)
 
 
 def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: Floats) -> None:
@@ -105,28 +138,28 @@ def _learn_people(actors: ActorTable, who: NDArray[np.int64], days: Floats) -> N
 
 @dataclass(slots=True)
 class Baselines:
-    """What the closed hours and days of everybody add up to, by role, and what follows from it.
+    """What the closed days of everybody add up to, by role, and what follows from it.
 
-    `codes` numbers the roles; all arrays but `traits` have a row a role.
+    `codes` numbers the roles; all arrays have a row a role.
     """
 
     codes: Codes = field(default_factory=Codes)
-    visits: float = 0.0
-    traits: Floats = field(default_factory=lambda: np.zeros(len(RATES)))
     sums: RoleSums = field(default_factory=lambda: role_sums(32))
     house_share: float = SHARE_PRIOR  # of record openings without an ordinary reason, all roles together
     exceed: Floats = field(default_factory=lambda: np.zeros((32, len(METRICS), COUNT_BINS)))
 
-    def rates(self) -> dict[str, float]:
-        """Return, of each trait, the share of ordinary record openings that have it, in (0, 1]."""
-        prior = np.array([RATE_PRIOR[name] for name in RATES]) * RATE_PRIOR_VISITS
-        shares = (self.traits + prior) / (self.visits + RATE_PRIOR_VISITS)
-        return dict(zip(RATES, np.maximum(shares, RATE_FLOOR).tolist(), strict=True))
+    def rates(self, names: Sequence[str]) -> Floats:
+        """Return (roles, RATES): of the openings of each role that could have a trait, the share that have it, in (0, 1].
 
-    def close_hour(self, visits: float, traits: Floats) -> None:
-        """Add an hour that ended."""
-        self.visits += visits
-        self.traits += traits
+        A role leans on the whole house, and this on what was declared.
+        """
+        prior = np.array([RATE_PRIOR[name] for name in RATES])
+        house = (self.sums.traits.sum(axis=0) + prior * RATE_PRIOR_VISITS) / (
+            _openings(self.sums).sum(axis=0) + RATE_PRIOR_VISITS
+        )
+        of = self._of(names)
+        shares: Floats = (of.traits + house * RATE_HOUSE_VISITS) / (_openings(of) + RATE_HOUSE_VISITS)
+        return np.clip(shares, RATE_FLOOR, 1.0)
 
     def close_day(self, days: Sequence[Day]) -> None:
         """Add a day that ended, told in parts."""
@@ -138,11 +171,12 @@ class Baselines:
                 total[where] += part
         visits, unexplained = float(self.sums.visits.sum()), float(self.sums.unexplained.sum())
         self.house_share = (unexplained + SHARE_PRIOR * SHARE_PRIOR_VISITS) / (visits + SHARE_PRIOR_VISITS)
-        self.exceed = exceedance(self.sums.counts)
+        people = np.ones(len(self.sums.days), dtype=np.bool_)
+        people[self._rows([SERVICE_ROLE])] = False
+        self.exceed = exceedance(self.sums.counts, people)
 
     def _forget(self) -> None:
-        self.visits *= DECAY_A_DAY
-        for sums in (self.traits, *self.sums):
+        for sums in self.sums:
             np.multiply(sums, DECAY_A_DAY, out=sums)
 
     def publish(self, roles: RoleTable, names: Sequence[str]) -> None:
@@ -151,7 +185,7 @@ class Baselines:
         events = of.hours.sum(axis=1)
         roles.share[:n] = (of.unexplained + self.house_share * SHARE_PRIOR_VISITS) / (of.visits + SHARE_PRIOR_VISITS)
         roles.events[:n] = events
-        roles.hour_share[:n] = of.hours / np.maximum(events, 1.0)[:, None]
+        roles.hour_share[:n] = _profile(of.hours) / np.maximum(events, 1.0)[:, None]
         roles.exceed[:n] = self.exceed[self._rows(names)]
 
     def publish_limits(self, actors: ActorTable, n_actors: int, names: Sequence[str]) -> None:
@@ -179,15 +213,33 @@ class Baselines:
         return RoleSums(*(sums[where] for sums in self.sums))
 
 
-def exceedance(counts: Floats) -> Floats:
+def _profile(hours: Floats) -> Floats:
+    """Return (roles, HOUR_BINS) hours at work: a part of those of working days counts as of week-ends, and back."""
+    other = np.roll(hours, HOUR_BINS // 2, axis=1)
+    profile: Floats = (1.0 - OTHER_DAYS) * hours + OTHER_DAYS * other
+    return profile
+
+
+def _openings(sums: RoleSums) -> Floats:
+    """Return (roles, RATES): how many openings could have had each trait."""
+    among = np.repeat(sums.unexplained[:, None], len(RATES), axis=1)
+    among[:, RATES.index("own_record")] = sums.visits
+    return among
+
+
+def exceedance(counts: Floats, people: NDArray[np.bool_]) -> Floats:
     """Return, for (roles, metrics, bins) counts of days, the share of a role's days that reach each bin, in (0, 1].
 
-    A role with few days leans on the whole house; beyond the largest day ever seen, the share falls as the square.
+    A role with few days leans on the whole house, which is the roles of `people`, not of programs; beyond the largest
+    day ever seen, the share falls as the square.
     """
     least = np.where(np.arange(COUNT_BINS) < 16, np.arange(COUNT_BINS), 16 * 2.0 ** ((np.arange(COUNT_BINS) - 16) / 8))
     reached = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
-    house = reached.sum(axis=0, keepdims=True)
-    house_share = (house + 1.0) / (house[..., :1] + 1.0)
+    house = (reached * people[:, None, None]).sum(axis=0, keepdims=True)
+    # the roles' geometric mean: what one role does every day is no reason to expect it of another
+    weight = people[:, None, None] * reached[..., :1] / (reached[..., :1] + HOUSE_DAYS)
+    logs = np.log((reached + NEVER_YET) / (reached[..., :1] + NEVER_YET))
+    house_share = np.exp((weight * logs).sum(axis=0, keepdims=True) / np.maximum(weight.sum(axis=0, keepdims=True), 1e-9))
     share = (reached + HOUSE_DAYS * house_share) / (reached[..., :1] + HOUSE_DAYS)
     largest = np.where(house > 0, least, 1.0).max(axis=-1, keepdims=True)
     beyond = np.minimum(1.0, (largest / np.maximum(least, 1.0)) ** 2)

@@ -10,10 +10,10 @@ from sentinel.core.event import Action
 METRICS: Final = ("patients", "unexplained", "exported", "deleted", "searches", "switches", "emergencies", "opens", "disclosed")
 """What is counted for each person over 24 h and compared with their own days and their peers'.
 
-patients: distinct records opened. unexplained: those without an ordinary reason. exported: records
-exported, printed or shared. deleted: deletions. searches: searches. switches: returns to another
-workstation within 15 min. emergencies: break-glass. opens: records opened, repeats included.
-disclosed: exports to a link that whoever has it can open, or to a removable device.
+patients: distinct records opened. unexplained: those without an ordinary reason in which they wrote nothing.
+exported: records exported, printed or shared. deleted: deletions. searches: searches with no record opened since
+the one before. switches: returns to another workstation within 15 min. emergencies: break-glass. opens: records
+opened, repeats included. disclosed: exports to a link that whoever has it can open, or to a removable device.
 """
 
 
@@ -52,6 +52,12 @@ _OTHERS: Final = (
         "Encounter",
     ),
     Fact("unexplained_share", "share", "of this person's record openings without an ordinary reason", "as `explained`"),
+    Fact(
+        "strangers_drift",
+        "nats",
+        "evidence of the closed days that the person opens more records without a reason",
+        "as `explained`",
+    ),
     Fact("own_record", "flag", "the patient is the person themself", "never", "Patient, Practitioner"),
     Fact("coworker", "level", "1: the patient works here; 2: in one of the person's units", "never", "Patient, Practitioner"),
     Fact("same_household", "flag", "same postal address, other person", "never", "Patient.address, Practitioner.address"),
@@ -68,20 +74,41 @@ _OTHERS: Final = (
     Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
     Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
     Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no care ever on file", "Encounter"),
+    Fact(
+        "once_here",
+        "flag",
+        "the patient stayed in one of the person's units, too long ago to be a reason",
+        "explained",
+        "Encounter",
+    ),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
+    Fact("no_position", "flag", "the person has no position on file, past or present", "nobody has", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
     Fact(
         "dormant_days", "days", "since the account's previous event, or since it could first have been seen", "new, start unknown"
     ),
-    Fact("hour_share", "share", "of activity at this hour ±1, this person's and peers' together", "under 50 events of the role"),
+    Fact(
+        "hour_share",
+        "share",
+        "of hours at work that fall on this hour ±1, this person's and peers'",
+        "under 50 such hours of the role",
+    ),
     Fact("device_new", "flag", "first use of this workstation by the person", "under 30 events of the person"),
+    Fact("action_share", "share", "of this account's earlier events that were of this kind", "under 30 events of the account"),
     Fact("application_new", "flag", "first use of this application by the person", "under 30 events of the person"),
     Fact("other_site_minutes", "minutes", "since the person was active at another site", "none within 12 h"),
+    Fact("site_crossings", "count", "times the person went from site to site within 15 min, in one stretch", "none within 12 h"),
     Fact("failures_before", "count", "failed logins in the 30 min before this login", "not a login"),
     Fact("sequential_run", "count", "records opened in a row whose numbers follow each other", "never"),
     Fact("rhythm_run", "count", "records opened in a row at the same interval ±10 %", "never"),
     Fact("burst_actors", "count", "people without reason on this record in closed hours, about 3 days", "no patient"),
     Fact("privilege_hours", "hours", "since the person changed rights", "none within 48 h"),
+    Fact(
+        "returns",
+        "count",
+        "earlier days within a month each on which the person opened this record without a reason",
+        "explained",
+    ),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),
@@ -95,17 +122,22 @@ PER_METRIC: Final = 6  # facts of each metric, in the order of `_metric`
 
 RATES: Final = (
     "coworker",
+    "team",
     "household",
     "same_name",
     "vip",
     "restricted",
     "deceased",
     "care_gap",
+    "once_here",
     "street",
     "sensitive",
+    "returns",
     "own_record",
 )
-"""Shares among ordinary record openings of the closed hours: how often chance alone gives each trait."""
+"""How often chance alone gives each trait, for each role, by the closed days: a share of the openings without an ordinary
+reason, once a day and patient; of `own_record`, of all openings.
+"""
 
 SESSION: Final = (
     "events",

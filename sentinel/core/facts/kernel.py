@@ -38,14 +38,16 @@ with without("scipy.linalg"):  # numba asks once whether it could multiply matri
 
 MINUTE_US: Final = 60_000_000
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
-ROLE_WARM_UP: Final = 50  # events of a role before its hours mean anything
+ROLE_WARM_UP: Final = 50  # hours of a role's people at work before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
 SHARE_WEIGHT: Final = 30.0  # openings that the role's share counts for in a person's
-HOUR_WEIGHT: Final = 50.0
+HOUR_WEIGHT: Final = 15.0  # hours at work that the role's count for in a person's
+RETURN_US: Final = 30 * DAY_US  # opened again within so long, without a reason either, it is a return
 POSITION_EARLY_US: Final = 3 * DAY_US
 UNITS_MAX: Final = 16  # units that one person works in around one moment
 LEVELS_MAX: Final = 4  # bed, room, ward, department
-POSITION_GRACE_US: Final = 30 * DAY_US  # work on one's former unit's patients goes on for a while
+GRACE_MIN_US: Final = 3 * DAY_US  # work on one's former unit's patients goes on for as long as one was there …
+GRACE_MAX_US: Final = 30 * DAY_US  # … within bounds: a night's duty leaves little to finish
 FLAG_BITS: Final = {PatientFlag.VIP: 1, PatientFlag.RESTRICTED: 2, PatientFlag.STAFF: 4, PatientFlag.TEST: 8}
 
 _IS_OPENING: Final = np.array([action in OPENING for action in ACTIONS])
@@ -67,9 +69,21 @@ _VIP, _RESTRICTED = FLAG_BITS[PatientFlag.VIP], FLAG_BITS[PatientFlag.RESTRICTED
 
 _M: Final = len(METRICS)
 _M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, _M_EMERGENCIES, _M_OPENS, _M_DISCLOSED = range(_M)
-_R_COWORKER, _R_HOUSEHOLD, _R_NAME, _R_VIP, _R_RESTRICTED, _R_DECEASED, _R_GAP, _R_STREET, _R_SENSITIVE, _R_OWN = range(
-    len(RATES)
-)
+(
+    _R_COWORKER,
+    _R_TEAM,
+    _R_HOUSEHOLD,
+    _R_NAME,
+    _R_VIP,
+    _R_RESTRICTED,
+    _R_DECEASED,
+    _R_GAP,
+    _R_ONCE_HERE,
+    _R_STREET,
+    _R_SENSITIVE,
+    _R_RETURNS,
+    _R_OWN,
+) = range(len(RATES))
 (
     _S_EVENTS,
     _S_PATIENTS,
@@ -98,10 +112,19 @@ F_EXPLAINED, F_UNEXPLAINED_SHARE, F_OWN, F_COWORKER = _F["explained"], _F["unexp
 F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["same_name"]
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
+F_ONCE_HERE, F_ORPHAN = _F["once_here"], _F["no_position"]
 F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
-F_DEVICE, F_APPLICATION, F_OTHER_SITE = _F["device_new"], _F["application_new"], _F["other_site_minutes"]
+F_CROSSINGS, F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
+    _F["site_crossings"],
+    _F["device_new"],
+    _F["application_new"],
+    _F["action_share"],
+    _F["other_site_minutes"],
+)
 F_FAILURES, F_SEQUENTIAL, F_RHYTHM = _F["failures_before"], _F["sequential_run"], _F["rhythm_run"]
-F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+F_DRIFT, F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
+    _F["strangers_drift"],
+    _F["returns"],
     _F["burst_actors"],
     _F["privilege_hours"],
     _F["contact_days"],
@@ -119,7 +142,7 @@ class Columns(NamedTuple):
     outcome: NDArray[np.int8]
     actor_type: NDArray[np.int8]
     actor: NDArray[np.int64]
-    role: NDArray[np.int64]
+    role: NDArray[np.int64]  # as told; the pass writes the one held
     unit: NDArray[np.int64]
     patient: NDArray[np.int64]
     device: NDArray[np.int64]
@@ -144,6 +167,7 @@ class Tables(NamedTuple):
     roles: RoleTable
     clock: Clock
     family_share: NDArray[np.float64]  # share of people with a family name
+    knows_staff: bool  # anybody's position is on file
 
 
 @njit(cache=True, inline="always")
@@ -176,6 +200,7 @@ def rehash(old: PairTable, new: PairTable, oldest: int) -> int:
             new.last_open[j] = old.last_open[i]
             new.counted_at[j] = old.counted_at[i]
             new.unexplained_at[j] = old.unexplained_at[i]
+            new.unexplained_days[j] = old.unexplained_days[i]
             new.last_act[j] = old.last_act[i]
             new.explained_act[j] = old.explained_act[i]
             moved += 1
@@ -189,6 +214,18 @@ def hour_end(occurred_at: Any, start: int, hour: int) -> int:
     while i < len(occurred_at) and occurred_at[i] // HOUR_US <= hour:
         i += 1
     return i
+
+
+@njit(cache=True)
+def _with_unit(mine: Any, n: int, unit: int) -> int:
+    """Add a unit to the person's `n` own, once, while there is room; return how many there are."""
+    for k in range(n):
+        if mine[k] == unit:
+            return n
+    if unit != 0 and n < UNITS_MAX:
+        mine[n] = unit
+        n += 1
+    return n
 
 
 @njit(cache=True)
@@ -221,6 +258,17 @@ def _cared_for(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: 
         coding = coding or (start - _BEFORE[_E_CODING] <= at <= end + _AFTER[_E_CODING])
         k = s.next[k]
     return found, present, coding
+
+
+@njit(cache=True)
+def _once_here(s: StayPool, head: int, units: UnitTable, mine: Any, n: int, at: int) -> bool:
+    """Whether the patient once stayed in one of the person's `n` units, and left."""
+    k = head
+    while k >= 0:
+        if s.planned[k] == 0 and s.end[k] < at and _works_in(mine, n, units, s.unit[k]):
+            return True
+        k = s.next[k]
+    return False
 
 
 @njit(cache=True)
@@ -258,6 +306,14 @@ def close_bursts(p: PatientTable, patients: Any, strangers: Any, hour: int) -> N
         quiet = hour - p.burst_hour[patient]
         p.burst_closed[patient] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H) + strangers[i]
         p.burst_hour[patient] = hour
+
+
+@njit(cache=True)
+def _hours_just_worked(a: ActorTable, actor: int, hour: int) -> int:
+    """Return how many of this hour, the one before and the one after it are part of the person's present stretch of work."""
+    if a.active_hour[actor] == hour:
+        return min(int(a.hours_run[actor]), 2)
+    return 1 if a.active_hour[actor] == hour - 1 else 0
 
 
 @njit(cache=True)
@@ -312,26 +368,26 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         amounts[:] = 0.0
 
         # who: role, unit and position at that time
-        role, role_class, held = int(c.role[i]), 0, False
+        role, role_class, held, longest = int(c.role[i]), 0, False, at
         mine[0] = c.unit[i]
         n_mine = 1 if c.unit[i] != 0 else 0
         k = a.position_head[actor]
         while k >= 0:
             begins, ends = positions.start[k], positions.end[k]
             if begins <= at <= ends:
-                if not held:
+                if not held or begins <= longest:  # a duty or a replacement beside it is no other trade
+                    longest = begins
                     a.unit[actor] = positions.unit[k]
                     role = positions.role[k] if positions.role[k] != 0 else role
                 held = True
                 role_class = max(role_class, positions.role_class[k])
-            around = begins - POSITION_EARLY_US <= at <= ends + POSITION_GRACE_US
-            if around and n_mine < UNITS_MAX and (n_mine == 0 or mine[n_mine - 1] != positions.unit[k]):
-                mine[n_mine] = positions.unit[k]
-                n_mine += 1
+            grace = GRACE_MAX_US if begins <= ends - GRACE_MAX_US else max(GRACE_MIN_US, ends - begins)
+            if begins - POSITION_EARLY_US <= at <= ends + grace:
+                n_mine = _with_unit(mine, n_mine, positions.unit[k])
             k = positions.next[k]
         if role == 0:
             role = a.role[actor]
-        a.role[actor] = role
+        a.role[actor] = c.role[i] = role
         if c.unit[i] != 0:
             a.unit[actor] = c.unit[i]
         until = a.employed_until[actor]
@@ -341,6 +397,9 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             facts[F_DEPARTED, i] = 0.0
         elif until < FOREVER and until != EVER and until - at < 30 * DAY_US:
             facts[F_LEAVING, i] = (until - at) / DAY_US
+
+        if human and t.knows_staff:
+            facts[F_ORPHAN, i] = np.float32(a.position_head[actor] < 0)
 
         # the account: rest, hours, place, logins
         seen = a.last_seen[actor]
@@ -360,14 +419,22 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
                 b = base + (hour_bin - base + d) % 24
                 near += a.hour_count[actor, b]
                 peers += t.roles.hour_share[role, b]
-            total = a.events[actor] + HOUR_WEIGHT
-            facts[F_HOUR_SHARE, i] = (near + HOUR_WEIGHT * peers) / total
+            now = _hours_just_worked(a, actor, hour)  # what is unusual does not become usual by going on
+            total = a.hours[actor] - now + HOUR_WEIGHT
+            facts[F_HOUR_SHARE, i] = (max(float(near) - now, 0.0) + HOUR_WEIGHT * peers) / total
         off_hours = facts[F_HOUR_SHARE, i] < 0.02
-        a.hour_count[actor, hour_bin] += 1.0
-        t.roles.open_hours[role, hour_bin] += 1.0
+        if hour > a.active_hour[actor]:
+            a.hours_run[actor] = a.hours_run[actor] + 1 if hour == a.active_hour[actor] + 1 else 1
+            a.active_hour[actor] = hour
+            a.hours[actor] += 1.0
+            a.hour_count[actor, hour_bin] += 1.0
+            t.roles.open_hours[role, hour_bin] += 1.0
         a.events[actor] += 1
         warm = a.events[actor] > DEVICE_WARM_UP
 
+        if warm:
+            facts[F_ACTION, i] = a.actions[actor, action] / (a.events[actor] - 1)
+        a.actions[actor, action] += 1.0
         new_device = False
         device = c.device[i]
         if device != 0:
@@ -386,8 +453,11 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         site = c.site[i]
         if site != 0:
             if a.site[actor] != 0 and site != a.site[actor]:
+                swift = at - a.site_at[actor] < 15 * MINUTE_US
+                a.crossings[actor] = a.crossings[actor] + swift if at - a.other_site_at[actor] < 12 * HOUR_US else swift
                 a.other_site_at[actor] = a.site_at[actor]
             if a.other_site_at[actor] > 0 and at - a.other_site_at[actor] < 12 * HOUR_US:
+                facts[F_CROSSINGS, i] = a.crossings[actor]
                 facts[F_OTHER_SITE, i] = max(0.0, (at - a.other_site_at[actor]) / MINUTE_US)
             a.site[actor] = site
             a.site_at[actor] = at
@@ -403,7 +473,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         if a.privilege_at[actor] > 0 and 0 <= at - a.privilege_at[actor] < 48 * HOUR_US:
             facts[F_PRIVILEGE, i] = (at - a.privilege_at[actor]) / HOUR_US
         if action == _SEARCH:
-            amounts[_M_SEARCHES] = 1.0
+            amounts[_M_SEARCHES] = a.searching[actor]
+            a.searching[actor] = 1
         if action == _DELETE and succeeded:
             amounts[_M_DELETED] = max(1, c.records[i])
         if _IS_EXPORT[action] and succeeded:
@@ -417,6 +488,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         unexplained = False
         new_today = False
         if patient != 0 and _IS_OPENING[action]:
+            if action != _SEARCH:
+                a.searching[actor] = 0
             key = (actor << 32) | patient
             pair = _slot(t.pairs.key, key)
             if t.pairs.key[pair] == 0:
@@ -452,6 +525,8 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             if knows_care or not human:
                 facts[F_EXPLAINED, i] = explained
             unexplained = human and knows_care and explained == _E_NONE
+            if unexplained:
+                facts[F_ONCE_HERE, i] = np.float32(_once_here(stays, p.stay_head[patient], units, mine, n_mine, at))
 
             coworker = p.staff_actor[patient]
             own = coworker == actor
@@ -482,33 +557,42 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             if human and new_today:
                 a.visits[actor] += 1.0
                 t.roles.open_visits[role] += 1.0
-                t.clock.visits[0] += 1.0
-                traits = t.clock.traits
-                traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
-                traits[_R_HOUSEHOLD] += household
-                traits[_R_STREET] += street
-                traits[_R_NAME] += name
-                traits[_R_VIP] += facts[F_VIP, i]
-                traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
-                traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
-                traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
-                traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
-                traits[_R_OWN] += own
+                t.roles.open_traits[role, _R_OWN] += own
                 amounts[_M_PATIENTS] = 1.0
             amounts[_M_OPENS] = 1.0
-            stranger = t.pairs.unexplained_at[pair]
             if unexplained and new_today:
                 a.visits_unexplained[actor] += 1.0
-                t.roles.open_unexplained[role] += 1.0
-            if unexplained and (stranger == 0 or stranger <= at - DAY_US):
-                t.pairs.unexplained_at[pair] = at
-                amounts[_M_UNEXPLAINED] = 1.0
-                p.burst_open[patient] += 1.0
+            if unexplained:
+                traits = t.roles.open_traits[role]
+                stranger = t.pairs.unexplained_at[pair]
+                if stranger == 0 or stranger <= at - DAY_US:
+                    t.pairs.unexplained_at[pair] = at
+                    t.pairs.unexplained_days[pair] = 1 + (t.pairs.unexplained_days[pair] if stranger > at - RETURN_US else 0)
+                    amounts[_M_UNEXPLAINED] = 1.0
+                    p.burst_open[patient] += 1.0 - facts[F_UNEXPLAINED_SHARE, i]  # who reads for no reason all day is no crowd
+                    t.roles.open_unexplained[role] += 1.0
+                    traits[_R_COWORKER] += facts[F_COWORKER, i] > 0.0
+                    traits[_R_TEAM] += facts[F_COWORKER, i] == 2.0
+                    traits[_R_HOUSEHOLD] += household
+                    traits[_R_STREET] += street
+                    traits[_R_NAME] += name
+                    traits[_R_VIP] += facts[F_VIP, i]
+                    traits[_R_RESTRICTED] += facts[F_RESTRICTED, i]
+                    traits[_R_DECEASED] += facts[F_DECEASED, i] > 7.0
+                    traits[_R_GAP] += not facts[F_GAP, i] <= CARE_GAP_DAYS
+                    traits[_R_ONCE_HERE] += facts[F_ONCE_HERE, i]
+                    traits[_R_RETURNS] += t.pairs.unexplained_days[pair] > 1 and t.pairs.last_act[pair] == 0
+                traits[_R_SENSITIVE] += facts[F_SENSITIVE, i]
+                facts[F_DRIFT, i] = a.drift[actor]
+                facts[F_RETURNS, i] = t.pairs.unexplained_days[pair] - 1
             quiet = t.clock.hour[0] - p.burst_hour[patient]
             facts[F_BURST, i] = p.burst_closed[patient] * 0.5 ** (quiet / BURST_HALF_LIFE_H)
 
             t.pairs.last_open[pair] = max(last, at)
             if _IS_ACT[action] and succeeded:
+                counted = t.pairs.unexplained_at[pair]
+                if counted > at - DAY_US and t.pairs.last_act[pair] < counted and amounts[_M_UNEXPLAINED] == 0.0:
+                    amounts[_M_UNEXPLAINED] = -1.0  # who writes takes part in the care, and says so
                 t.pairs.last_act[pair] = max(t.pairs.last_act[pair], at)
                 if explained != _E_NONE:
                     t.pairs.explained_act[pair] = max(t.pairs.explained_act[pair], at)
@@ -556,7 +640,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         s = a.session[actor]
         s[_S_EVENTS] += 1.0
         s[_S_PATIENTS] += np.float32(new_today)
-        s[_S_UNEXPLAINED] += np.float32(amounts[_M_UNEXPLAINED] > 0)
+        s[_S_UNEXPLAINED] += np.float32(amounts[_M_UNEXPLAINED] > 0.0)
         s[_S_SEARCHES] += np.float32(action == _SEARCH)
         s[_S_WRITES] += np.float32(_IS_ACT[action])
         s[_S_EXPORTS] += np.float32(_IS_EXPORT[action])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.core.context import EVER, FOREVER
+from sentinel.core.event import Action
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 
 Array = NDArray[Any]
@@ -39,12 +40,18 @@ class ActorTable(NamedTuple):
     day_total: Array  # (metrics,) of the open day
     usual_mean: Array  # (metrics,) of closed active days
     usual_days: Array
+    drift: Array  # evidence, in nats, that the strangers of the last days are too many
     limit: Array  # (metrics,)
     peers_mean: Array  # (metrics,)
     spread: Array  # (metrics,)
     visits: Array  # record openings, once a day and patient
     visits_unexplained: Array
-    hour_count: Array  # (48,)
+    hour_count: Array  # (48,) hours at work
+    hours: Array  # their sum
+    hours_run: Array  # hours at work one after the other, up to the last
+    active_hour: Array  # the last one, since 1970
+    actions: Array  # (actions,) events of each kind
+    searching: Array  # 1: searched, and opened nothing since
     device: Array
     device_at: Array
     previous_device: Array
@@ -53,6 +60,7 @@ class ActorTable(NamedTuple):
     site: Array
     site_at: Array
     other_site_at: Array
+    crossings: Array  # from site to site within minutes, since 12 h without
     failures: Array
     failed_at: Array
     last_number: Array
@@ -128,6 +136,7 @@ class PairTable(NamedTuple):
     last_open: Array
     counted_at: Array  # when it last counted among the distinct records of a day
     unexplained_at: Array  # when it last counted among those without an ordinary reason
+    unexplained_days: Array  # on how many days it did, none over a month after the one before
     last_act: Array
     explained_act: Array
 
@@ -141,6 +150,7 @@ class RoleTable(NamedTuple):
     exceed: Array  # (metrics, bins) share of closed days with as much, extrapolated beyond the largest
     open_visits: Array
     open_unexplained: Array
+    open_traits: Array  # (RATES,)
     open_hours: Array  # (48,)
 
 
@@ -149,8 +159,6 @@ class Clock(NamedTuple):
 
     hour: Array  # newest hour seen, since 1970
     started: Array  # time of the first event, µs
-    visits: Array  # record openings in the open hour
-    traits: Array  # (RATES,) of the open hour
 
 
 ACTOR_FILLS: Final = {
@@ -170,12 +178,15 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "day_total": ((_M,), "f4"),
     "usual_mean": ((_M,), "f4"),
     "usual_days": ((), "f4"),
+    "drift": ((), "f4"),
     "limit": ((_M,), "f4"),
     "peers_mean": ((_M,), "f4"),
     "spread": ((_M,), "f4"),
     "visits": ((), "f4"),
     "visits_unexplained": ((), "f4"),
     "hour_count": ((HOUR_BINS,), "f4"),
+    "hours": ((), "f4"),
+    "actions": ((len(Action),), "f4"),
     "devices": ((DEVICES_KEPT,), "i4"),
     "applications": ((APPLICATIONS_KEPT,), "i4"),
     "session": ((_S,), "f4"),
@@ -187,6 +198,7 @@ _ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "events": ((), "f4"),
     "open_visits": ((), "f4"),
     "open_unexplained": ((), "f4"),
+    "open_traits": ((len(RATES),), "f4"),
     "open_hours": ((HOUR_BINS,), "f4"),
 }
 SHARE_PRIOR: Final = 0.05
@@ -237,7 +249,7 @@ def pool(cls: type[Any], rows: int = 256) -> Any:
 
 def clock() -> Clock:
     """Return a clock before its first event."""
-    return Clock(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.float64), np.zeros(len(RATES), np.float64))
+    return Clock(np.zeros(1, np.int64), np.zeros(1, np.int64))
 
 
 def layout() -> tuple[str, ...]:
