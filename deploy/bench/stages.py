@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -109,6 +110,7 @@ def _store(settings: Settings, done: list[tuple[EventBatch, Assessment]], watch:
 def measure(own: Path, fhir: Path, context: Path, store: Path, rows_max: int) -> dict[str, float]:
     """Return µs of CPU an event by stage; the first call of compiled code is not among them."""
     settings = Settings.read(budget=4, store=f"chdb://{store}")
+    gc.set_threshold(*assembly.GARBAGE_THRESHOLDS)  # as a replay does
     source = assembly.source("sentinel_json")
     watch = Stopwatch()
     first = next(windows(own, source, BATCH_ROWS, Stopwatch(), READ_OWN))
