@@ -590,6 +590,22 @@ def test_a_known_shape_says_what_is_parsed_whatever_its_values(data: st.DataObje
     assert told_alike(record)
 
 
+@pytest.mark.parametrize("element", ["EventID", "EventTypeCode", "PurposeOfUse", "ParticipantObjectIDTypeCode", "SOPClass"])
+def test_a_known_shape_without_a_code_has_none(element: str) -> None:
+    """An element whose code is missing, empty or beside another one."""
+    whole = message(
+        event("110103", "R", "110122", inner=coded("PurposeOfUse", "TREAT")), participant(), thing("1.2.3", inner="<SOPClass/>")
+    )
+    for told in (
+        "",
+        ' originalText="x"',
+        ' csd-code="" originalText="x"',
+        ' csd-code="" code="110127"',
+        ' code="110127" csd-code="BTG"',
+    ):
+        assert told_alike(re.sub(f"<{element}[^>]*>", f"<{element}{told}/>", whole).encode())
+
+
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_a_damaged_message_is_told_as_a_parser_tells_it(data: st.DataObject) -> None:

@@ -165,14 +165,14 @@ def _plan_by(marked: bytes, marks: Sequence[str], skeleton: str) -> Plan | None:
 
 def _plan(message: Message, marks: Sequence[str]) -> Plan:
     """Return the places of a message whose values are marks; raises KeyError when one is not."""
-    places = {"": -1, **{mark: place for place, mark in enumerate(marks)}}
+    places = {mark: place for place, mark in enumerate(marks)}
     return Plan(
         values=len(marks),
         event=_places(message.event, places),
         types=tuple(places[mark] for mark in message.types),
         subtypes=tuple(places[mark] for mark in message.subtypes),
         purposes=tuple(places[mark] for mark in message.purposes),
-        description=places[message.description.strip()],
+        description=_place(message.description.strip(), places),
         things=tuple(_thing_plan(thing, places) for thing in message.things),
     )
 
@@ -180,11 +180,15 @@ def _plan(message: Message, marks: Sequence[str]) -> Plan:
 def _thing_plan(thing: Thing, places: dict[str, int]) -> ThingPlan:
     return ThingPlan(
         attributes=_places(thing.attributes, places),
-        id_type=places[thing.id_type],
+        id_type=_place(thing.id_type, places),
         details=tuple(_places(one, places) for one in thing.details),
         classes=tuple(places[mark] for mark in thing.classes if mark),
-        query=places[thing.query.strip()],
+        query=_place(thing.query.strip(), places),
     )
+
+
+def _place(mark: str, places: dict[str, int]) -> int:
+    return places[mark] if mark else -1
 
 
 def _places(attributes: Attributes, places: dict[str, int]) -> Places:
