@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -38,6 +38,7 @@ from streams.share import AssessorLimits, AssessorParts
 from streams.sources.contract import Decoded
 from streams.tail import tail
 from streams.topics import Layout, Topic, Topics, declare
+from streams.wire import unpack
 
 TENANT = "chu"
 SOURCE = "fhir_auditevent"
@@ -156,10 +157,15 @@ class Truth:
 
 
 async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
-    """Read intake and context to their ends, and take them in the one order through one pipeline, `without` one id."""
-    records = sorted(await _everything(bus, [topics.intake[SOURCE], topics.context]), key=lambda one: one[:4])
+    """Read intake and context to their ends, and take them in the one order through one pipeline, `without` one id.
+
+    A record that became visible only after its partition was told silent has the time that was told.
+    """
+    told = await _told(bus, topics)
+    found = await _everything(bus, [topics.intake[SOURCE], topics.context])
+    records = sorted((told.get(one[1:4], one[0]), *one[1:]) for one in found)
     pipeline = Pipeline(TENANT, detectors(), online_model(), PER_DAY)
-    decode, decode_context, found = sources()[SOURCE].decode, context_decoder(), Truth()
+    decode, decode_context, made = sources()[SOURCE].decode, context_decoder(), Truth()
     for topic, run in groupby(records, key=lambda one: one[1]):
         if topic == topics.context.name:
             for *_, raw in run:
@@ -167,8 +173,19 @@ async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
                     pipeline.know(decode_context(raw))
             continue
         while some := list(islice(run, AT_ONCE)):
-            found.assess(pipeline, some, decode([raw for *_, raw in some]), without)
-    return found
+            made.assess(pipeline, some, decode([raw for *_, raw in some]), without)
+    return made
+
+
+async def _told(bus: Bus, topics: Topics) -> dict[tuple[str, int, int], int]:
+    """Return the time (ms) of each record of intake as far as its readers have told it, however often they did."""
+    times: dict[tuple[str, int, int], int] = {}
+    async for record in _records(bus, [topics.events]):
+        for one in unpack(record.value, record.headers):
+            for row in one.rows:
+                place = (one.topic, one.partition, row.offset)
+                assert times.setdefault(place, row.append_ms) == row.append_ms, "told twice, at different times"
+    return times
 
 
 def _ordinals(records: list[int]) -> Iterator[int]:
@@ -177,17 +194,20 @@ def _ordinals(records: list[int]) -> Iterator[int]:
 
 
 async def _everything(bus: Bus, topics: list[Topic]) -> list[tuple[int, str, int, int, bytes]]:
+    return [(one.timestamp, one.topic, one.partition, one.offset, one.value) async for one in _records(bus, topics)]
+
+
+async def _records(bus: Bus, topics: list[Topic]) -> AsyncIterator[Any]:
     from aiokafka import TopicPartition
 
-    found = []
     async with started(bus, consumer(bus)) as back:
         every = [TopicPartition(topic.name, p) for topic in topics for p in range(topic.partitions)]
         back.assign(every)
         ends = await back.end_offsets(every)
         while any([await back.position(where) < end for where, end in ends.items()]):
-            for where, some in (await back.getmany(timeout_ms=200)).items():
-                found += [(one.timestamp, where.topic, where.partition, one.offset, one.value) for one in some]
-    return found
+            for some in (await back.getmany(timeout_ms=200)).values():
+                for one in some:
+                    yield one
 
 
 def stored(store: str) -> tuple[list[tuple[Any, ...]], dict[str, str]]:

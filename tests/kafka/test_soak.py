@@ -87,6 +87,7 @@ def hospital(count: int = SCALE.events) -> tuple[list[tuple[str, bytes]], list[b
 
 async def compared(site: Site) -> tuple[assessing.Truth, dict[str, int]]:
     """Wait until all is in the store, and return the truth with what the store has of it."""
+    await site.until_read()
     expected = await assessing.truth(site.bus, site.topics)
     await site.until_settled(expected)
     rows, alerts = assessing.stored(site.store)
