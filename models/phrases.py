@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import P_MIN, Column, Facts, Words, number
+from sentinel.core.detector import P_MIN, Column, Facts, Mask, Words, number
 
+RARE_DAYS: Final = 0.003  # of a role's days
 PATIENTS_A_DAY: Final = 10.0  # of somebody of whom no day is known yet
 
 
@@ -61,6 +62,13 @@ def within_a_day(facts: Facts, share: Column) -> Column:
     patients = np.where(np.isnan(own), np.where(np.isnan(peers), PATIENTS_A_DAY, peers), own)
     chance: Column = np.clip(-np.expm1(-share * np.maximum(patients, 1.0)), P_MIN, 1.0)
     return chance
+
+
+def beyond_usual(facts: Facts, metric: str, minimum: int) -> Mask:
+    """Return where a count of 24 h, `minimum` at least, is beyond the person's law, or reached on hardly any day of the role."""
+    count = facts[f"{metric}_24h"]
+    rare: Mask = (count >= minimum) & ((count > facts[f"{metric}_limit"]) | (facts[f"{metric}_exceed"] < RARE_DAYS))
+    return rare
 
 
 def volume(facts: Facts, i: int, metric: str, fr: str, en: str) -> Words:

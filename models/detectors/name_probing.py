@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from models.phrases import volume
+from models.phrases import beyond_usual, volume
 from sentinel.core.detector import Card, Detector, Evidence, Scope
 from sentinel.core.event import Action
 from sentinel.core.facts.baselines import daily_tail
@@ -24,7 +24,7 @@ DETECTOR: Final = Detector(
         needs=(),
         references=(),
     ),
-    match=lambda f: f.did(Action.SEARCH) & (f["searches_24h"] > f["searches_limit"]) & (f["searches_24h"] >= MINIMUM),
+    match=lambda f: f.did(Action.SEARCH) & beyond_usual(f, "searches", MINIMUM),
     p_value=lambda f: daily_tail(f, "searches"),
     say=lambda f, i: volume(f, i, "searches", "recherches", "searches"),
     evidence=Evidence.SEARCHES,

@@ -34,7 +34,7 @@ DETECTOR: Final = Detector(
         references=(),
     ),
     match=lambda f: f.did(Action.SHARE, Action.EXPORT) & f.to(Destination.LINK),
-    p_value=lambda f: np.clip(np.nan_to_num(f["disclosed_exceed"], nan=1e-3), 1e-5, 1.0),
+    p_value=lambda f: np.clip(np.nan_to_num(f["disclosed_exceed"], nan=1e-2), 1e-5, 1.0),
     say=_say,
     weight=1.4,
 )

@@ -37,4 +37,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.by(ActorType.SERVICE) & ((f["device_new"] == 1) | (f["action_share"] < RARE)),
     p_value=lambda f: np.where(f["action_share"] < RARE, 1e-3, 1.0) * np.where(f["device_new"] == 1, 1e-3, 1e-1),
     say=_say,
+    weight=1.4,
 )
