@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 import time
@@ -15,6 +14,7 @@ from deploy.bench.report import READ_FHIR, READ_OWN
 from sentinel import assembly
 from sentinel.core.batch import Assessment, EventBatch, Provenance, batch_of
 from sentinel.core.event import EventRow
+from sentinel.lean import look_for_garbage_rarely
 from sentinel.settings import Settings
 from streams.files import blocks, opened
 from streams.ordering import in_order
@@ -110,7 +110,7 @@ def _store(settings: Settings, done: list[tuple[EventBatch, Assessment]], watch:
 def measure(own: Path, fhir: Path, context: Path, store: Path, rows_max: int) -> dict[str, float]:
     """Return µs of CPU an event by stage; the first call of compiled code is not among them."""
     settings = Settings.read(budget=4, store=f"chdb://{store}")
-    gc.set_threshold(*assembly.GARBAGE_THRESHOLDS)  # as a replay does
+    look_for_garbage_rarely()  # as a replay does
     source = assembly.source("sentinel_json")
     watch = Stopwatch()
     first = next(windows(own, source, BATCH_ROWS, Stopwatch(), READ_OWN))
