@@ -316,7 +316,7 @@ class Shard:
             self._ended(ended)
         bit = _KINDS[finding.evidence] if finding.evidence is not Evidence.NONE else 0
         since = event.occurred_at - DAY_US
-        others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
+        others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since] if bit else ()
         story.add(finding, event, others)
         if not story.raised and self.common.budget.admits(story.score, len(self.raised)):
             story.raised = True
