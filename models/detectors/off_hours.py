@@ -11,7 +11,7 @@ from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words, number
 from sentinel.core.event import ActorType
 
-SHARE_MAX: Final = 0.01
+SHARE_MAX: Final = 0.003
 
 
 def _say(facts: Facts, i: int) -> Words:
@@ -30,7 +30,7 @@ DETECTOR: Final = Detector(
     title_en="Unusual hour",
     scope=Scope.ACTOR,
     card=Card(
-        what="A record is opened at an hour on which under 1 % of the hours at work of the person and their peers fall.",
+        what="A record is opened at an hour on which under 0.3 % of the hours at work of the person and their peers fall.",
         why="Curiosity waits for quiet hours.",
         false_positives="Overtime, replaced shifts.",
         needs=(),
