@@ -75,9 +75,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 def test_a_document_with_anything_anywhere_never_raises(source: Source, data: st.DataObject) -> None:
     """Values of any type in any place: rows that are valid events, or a refusal."""
     documents = [one for one in map(as_json, golden(source)) if isinstance(one, dict)]
-    if not documents:
-        pytest.skip("no JSON")
-    document = copy.deepcopy(data.draw(st.sampled_from(documents)))
+    document = copy.deepcopy(data.draw(st.sampled_from(documents or [{"of": "another format"}])))
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(document)))
         if data.draw(st.booleans()) or isinstance(container, list):
