@@ -1,4 +1,4 @@
-"""An account on a workstation, or from an address, that it never used."""
+"""An account on a workstation, or from an address, that it never used, for something out of the ordinary."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from sentinel.core.alert import Usual
 from sentinel.core.detector import Card, Detector, Facts, Scope, Words
 from sentinel.core.event import ActorType
 
+SHARE_MAX: Final = 0.003  # of hours at work: an odd hour
+
 
 def _say(_facts: Facts, _i: int) -> Words:
     return Words(
         1,
         Usual(0, None),
-        "Compte utilisé depuis un poste ou une adresse où il ne l'avait pas encore été.",
-        "Account used from a workstation or an address where it had not been before.",
+        "Compte utilisé, à une heure ou pour un dossier inhabituels, depuis un poste ou une adresse où il ne l'avait pas été.",
+        "Account used, at an odd hour or for a stranger's record, from a workstation or an address where it had not been before.",
     )
 
 
@@ -26,14 +28,14 @@ DETECTOR: Final = Detector(
     title_en="New device",
     scope=Scope.ACTOR,
     card=Card(
-        what="A person's account appears on a workstation, or from an address, that is not among the last twelve it used.",
+        what="Among the workstations and addresses of the account a new one, at an odd hour or for the record of a stranger.",
         why="Stolen passwords are used from elsewhere.",
         false_positives="People who go from ward to ward: where that is usual for the role, the finding weighs nothing.",
         needs=(),
         references=("MITRE ATT&CK T1078, valid accounts",),
     ),
-    match=lambda f: f.by(ActorType.HUMAN) & (f["device_new"] == 1),
-    p_value=lambda f: np.full(len(f.action), 1e-2),
+    match=lambda f: f.by(ActorType.HUMAN) & (f["device_new"] == 1) & (f.unexplained | (f["hour_share"] < SHARE_MAX)),
+    p_value=lambda f: np.full(len(f.action), 1e-3),
     say=_say,
-    weight=0.5,
+    weight=0.7,
 )

@@ -147,7 +147,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "other-magic": lambda data: data.replace(b"STATE-", b"STATE/", 1),
     "first-bytes-gone": lambda data: data[3:],
     "head-too-long": lambda data: data[:16] + (2**63).to_bytes(8, "little") + data[24:],
-    "head-not-utf8": lambda data: data[:24] + b"\xff" + data[25:],
+    "head-not-utf8": lambda data: data[:24] + bytes([data[24] ^ 0xFF]) + data[25:],
     "a-pickle": lambda _: pickle.dumps({"detectors": []}),
     "json": lambda _: b'{"shape": "", "arrays": [], "value": null}',
 }

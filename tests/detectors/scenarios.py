@@ -140,10 +140,16 @@ def _leaver_export() -> Scenario:
 
 
 def _new_device() -> Scenario:
-    def work(last: str) -> list[EventRow]:
-        return [an_event(when=on(0, 9, k), device=name) for k, name in enumerate([*["pc-1"] * (DEVICE_WARM_UP + 1), last])]
+    def work(last: str, hour: float) -> list[EventRow]:
+        days = [
+            an_event(when=on(day, 9 + k), actor_id=who, device=f"pc-{who}")
+            for day in range(DAYS)
+            for k in range(6)
+            for who in ("nurse", *PEERS)
+        ]
+        return [*days, an_event(when=on(DAYS, hour), device=last)]
 
-    return Scenario((), work("pc-2"), work("pc-1"))
+    return Scenario((), work("pc-2", 3), work("pc-2", 10))
 
 
 def _orphan_account() -> Scenario:
