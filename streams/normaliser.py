@@ -153,12 +153,13 @@ class _Session:
         """Tell, commit, then tell of silence."""
         if not await self._begin(polled):
             return
-        taken = [self._take(where, records) for where, records in polled.items()]
+        unread = {where: new for where, records in polled.items() if (new := self._readings[where].unread(records))}
+        taken = [self._take(where, records) for where, records in unread.items()]
         if taken:
             await self._tell(taken)
         is_due = bool(taken) or time.monotonic() - self._told_silence >= self._parts.limits.silence_seconds
         silent = await self._silent() if is_due else set()
-        if await self._commit(polled.keys() | silent) and is_due:
+        if await self._commit(unread.keys() | silent) and is_due:
             await self._tell_silence()
         await self._hold_back()
 
