@@ -109,7 +109,7 @@ def test_each_ordinary_reason_has_words_and_its_days():
         assert views.reason_words(explanation.name, FR) == explanation.fr
         assert views.reason_words(explanation.name, EN) == explanation.en
     assert views.window("stay-in-unit", EN) == "from 3 days before to 30 days after"
-    assert views.window("own-act", EN) == "up to 90 days after"
+    assert views.window("own-act", EN) == "up to 30 days after"
     assert views.window("general-practitioner", EN) == views.window("unheard-of", EN) == ""
     assert views.reason_words("unheard-of", EN) == "unheard of"
 
