@@ -171,8 +171,13 @@ class Site:
 
 async def _lags(kafka: Any, group: str, ends: dict[Any, int]) -> list[tuple[str, str, int, int]]:
     """Return where a group has not committed up to an end: how far it has, beside how far it is."""
-    kept = await kafka.list_consumer_group_offsets(group, partitions=list(ends))
-    read = {where: max(0, kept[where].offset) for where in ends}
+    from aiokafka.errors import GroupCoordinatorNotAvailableError
+
+    try:
+        kept = await kafka.list_consumer_group_offsets(group, partitions=list(ends))
+    except GroupCoordinatorNotAvailableError:  # no group ever met on this broker
+        kept = {}
+    read = {where: max(0, kept[where].offset) if where in kept else 0 for where in ends}
     return [(group, str(where), read[where], end) for where, end in ends.items() if read[where] < end]
 
 

@@ -7,10 +7,13 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
 from sentinel.core.errors import RefusedToStartError
 from streams.bus import Bus, consumer, started
@@ -143,6 +146,80 @@ def test_none_is_read_far_ahead_of_the_slowest(bus: Bus, own: Topics) -> None:
             await feeding.shards(bus, own, 1_000)
 
     asyncio.run(run())
+
+
+class SlowAssignor(RoundRobinPartitionAssignor):
+    """Takes its time to divide partitions among members, once it was told to."""
+
+    seconds = 0.0
+
+    @classmethod
+    def assign(cls, cluster: object, members: object) -> object:
+        """Return who gets what."""
+        time.sleep(cls.seconds)
+        return super().assign(cluster, members)
+
+
+def test_nothing_is_told_while_a_group_comes_together(bus: Bus, own: Topics) -> None:
+    """What is read then may be another's already, and would come again: each row comes once."""
+    topic, group = own.intake[JSON].name, own.group("intake")
+    strategy = (SlowAssignor,)
+
+    async def lead(is_leading: threading.Event, is_over: threading.Event) -> None:
+        async with started(bus, consumer(bus, topic, group=group, partition_assignment_strategy=strategy)) as leader:
+            while not leader.assignment():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            is_leading.set()
+            await asyncio.to_thread(is_over.wait)
+
+    async def run(is_leading: threading.Event, is_over: threading.Event) -> None:
+        await asyncio.to_thread(is_leading.wait)
+        await feeding.send(bus, topic, [an_event(n) for n in range(6_000)], 3)
+        async with running(Normaliser(parts(bus, own, poll_records=5))):  # always has more at hand
+            while not any(shard.rows for shard in await feeding.told_so_far(bus, own, 0.2)):
+                pass
+            SlowAssignor.seconds = 2.0
+            async with started(bus, consumer(bus, topic, group=group)):  # one more: the group comes together anew
+                SlowAssignor.seconds = 0.0
+                is_over.set()
+        async with running(Normaliser(parts(bus, own))):
+            found = await feeding.shards(bus, own, 6_000)
+        assert sum(shard.came for shard in found) == 6_000
+        await are_as_expected(bus, own, found, 6_000)
+
+    is_leading, is_over = threading.Event(), threading.Event()
+    leader = threading.Thread(target=lambda: asyncio.run(lead(is_leading, is_over)))
+    leader.start()
+    try:
+        asyncio.run(run(is_leading, is_over))
+    finally:
+        is_over.set()
+        leader.join()
+
+
+def test_who_was_taken_for_dead_tells_nothing(bus: Bus, own: Topics, prefix: str) -> None:
+    """A worker that stands still for longer than the group waits: of what came meanwhile it tells nothing when it goes on."""
+    topic = own.intake[JSON].name
+    command = [sys.executable, "-m", "tests.kafka.intake_process", bus.servers, prefix, "3"]
+
+    async def run(stopped: subprocess.Popen[bytes]) -> None:
+        await feeding.shards(bus, own, 0, read_until=1)
+        stopped.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(1)  # what it was just being sent holds nothing of what follows
+        async with running(Normaliser(parts(bus, own))):
+            await feeding.send(bus, topic, [an_event(n) for n in range(600)], 3, seconds=1)
+            await feeding.shards(bus, own, 600)
+            stopped.send_signal(signal.SIGCONT)
+            await asyncio.sleep(2)
+            found = await feeding.shards(bus, own, 600)
+        assert sum(shard.came for shard in found) == 600
+
+    stopped = subprocess.Popen(command, cwd=ROOT)
+    try:
+        asyncio.run(run(stopped))
+    finally:
+        stopped.kill()
+        stopped.wait()
 
 
 def test_workers_come_go_and_are_killed(bus: Bus, own: Topics, prefix: str) -> None:
