@@ -122,5 +122,5 @@ def rejected_topic(settings: Settings) -> RejectedTopic:
     from streams.record import guarded
     from streams.redriving import RejectedTopic
 
-    known = {name: guarded(found) for name, found in sources().items()}
+    known = {name: guarded(found) for name, found in sources(settings).items()}
     return RejectedTopic(bus(settings), topics(settings), settings.tenant, known, context_decoder())
