@@ -10,6 +10,7 @@ from typing import Any
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EventRow
 from streams.sources.fhir_auditevent import SOURCE
+from tests.sources.records import refusals, told
 
 GOLDEN = Path(__file__).parent / "golden" / "fhir_auditevent"
 EVENTS = [
@@ -24,7 +25,7 @@ PERSON = {"who": {"reference": "Practitioner/p-17"}, "requestor": True}
 def an_event(**fields: Any) -> dict[str, Any]:
     """Return the smallest event that is taken, with these fields; None leaves one out."""
     event = {"resourceType": "AuditEvent", "id": "a-1", "recorded": "2025-03-04T09:15:30Z", "agent": [PERSON]}
-    return {name: value for name, value in (event | fields).items() if value is not None}
+    return told(event | fields)
 
 
 def row_of(**fields: Any) -> EventRow:
@@ -42,9 +43,8 @@ def rows_of(**fields: Any) -> list[EventRow]:
 
 def refusal(document: object) -> tuple[Code, str]:
     """Return why a document is refused, and where."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    (rejection,) = SOURCE.decode([record]).rejections
-    return rejection.code, rejection.pointer
+    (why,) = refusals(SOURCE, document)
+    return why
 
 
 def coding(code: str, system: str = DCM) -> dict[str, Any]:
