@@ -1,0 +1,71 @@
+"""What tables of operations are written in: actions and destinations by their short names, verbs, patterns."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeVar
+
+from sentinel.core.event import Action, Destination
+
+NAMES_MAX: Final = 16_384  # names of operations of which the meaning is remembered
+
+LOGIN: Final = Action.LOGIN.value
+LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
+LOGOUT: Final = Action.LOGOUT.value
+SEARCH: Final = Action.SEARCH.value
+READ: Final = Action.READ.value
+CREATE: Final = Action.CREATE.value
+UPDATE: Final = Action.UPDATE.value
+DELETE: Final = Action.DELETE.value
+EXPORT: Final = Action.EXPORT.value
+IMPORT: Final = Action.IMPORT.value
+PRINT: Final = Action.PRINT.value
+SHARE: Final = Action.SHARE.value
+RIGHTS: Final = Action.PERMISSION_CHANGE.value
+EXECUTE: Final = Action.EXECUTE.value
+OTHER: Final = Action.OTHER.value
+
+LINK: Final = Destination.LINK.value
+EMAIL: Final = Destination.EMAIL.value
+REMOVABLE: Final = Destination.REMOVABLE.value
+PAPER: Final = Destination.PAPER.value
+ELSEWHERE: Final = Destination.OTHER.value
+
+Meaning = TypeVar("Meaning")
+Patterns = tuple[tuple[re.Pattern[str], str], ...]
+
+
+def each(meaning: Meaning, *names: str) -> dict[str, Meaning]:
+    """Return names, several in a text, with what they all mean."""
+    return {name: meaning for several in names for name in several.split()}
+
+
+def patterns(*pairs: tuple[str, str], flags: re.RegexFlag = re.NOFLAG) -> Patterns:
+    """Return patterns with what a name that begins so means."""
+    return tuple((re.compile(pattern, flags), action) for pattern, action in pairs)
+
+
+def by_pattern(known: Patterns, name: str, otherwise: str = "") -> str:
+    """Return what the first pattern that a name begins with means."""
+    return next((action for pattern, action in known if pattern.match(name)), otherwise)
+
+
+# What the verb in an operation's name means, in whatever API.
+BY_VERB: Final = {
+    **each(READ, "get describe head read view download check test verify estimate preview retrieve receive"),
+    **each(READ, "validate simulate access peek"),
+    **each(SEARCH, "list search lookup query scan filter select find watch browse enumerate count"),
+    **each(CREATE, "create put add register allocate run copy upload publish restore provision post complete"),
+    **each(CREATE, "write request insert compose rewrite store clone undelete upsert append"),
+    **each(UPDATE, "update modify set change enable disable associate disassociate attach detach tag untag"),
+    **each(UPDATE, "reset rotate move replace configure edit promote activate deactivate cancel assign unassign"),
+    **each(UPDATE, "accept reject patch rename resize suspend unsuspend"),
+    **each(DELETE, "delete remove terminate deregister release purge destroy trash deletecollection clear"),
+    **each(EXECUTE, "start stop reboot restart resume invoke execute send encrypt decrypt generate sign re"),
+    **each(EXECUTE, "wrap unwrap connect exec deploy poweroff deallocate"),
+    **each(EXPORT, "export extract backup"),
+    **each(IMPORT, "import load"),
+    PRINT: PRINT,
+    SHARE: SHARE,
+    **each(RIGHTS, "authorize grant revoke"),
+}
