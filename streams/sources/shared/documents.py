@@ -20,6 +20,7 @@ BOM: Final = b"\xef\xbb\xbf"
 ENVELOPES_MAX: Final = 4  # one in another: a bus's message, its batch, the batch's records
 REFUSED_MAX: Final = 100
 BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+REFUSED: Final = (RejectedError, *BROKEN)
 
 _decode_documents: Final = msgspec.json.Decoder(Raw).decode_lines
 _decode_array: Final = msgspec.json.Decoder(list[Raw]).decode
@@ -73,16 +74,28 @@ def decode_all(
     """
     decoded = Decoded()
     for index, record in enumerate(records):
-        told = _Record(decoded, index, read)
-        told.take_record(record.removeprefix(BOM), several, envelopes_max)
-        if told.refused > REFUSED_MAX:
-            decoded.rejections.append(Rejection(index, Code.TOO_LARGE, detail=f"more than {REFUSED_MAX} documents are refused"))
+        document = record.removeprefix(BOM)
+        try:
+            found = read(document)
+        except REFUSED as error:
+            documents = several(document)
+            told = _Record(decoded, index, read)
+            if documents is None:
+                told.refuse(error, document, "")
+            else:
+                told.take_parts(documents, "", envelopes_max)
+        else:
+            if isinstance(found, Envelope):
+                _Record(decoded, index, read).take_parts(found, "", envelopes_max - 1)
+            else:
+                decoded.rows += found
+                decoded.records += [index] * len(found)
     return decoded
 
 
 @dataclass(slots=True)
 class _Record:
-    """One record while it is read: where its rows go, and how many of its documents were refused."""
+    """A record of several documents while it is read: where its rows go, and how many of its documents were refused."""
 
     decoded: Decoded
     index: int
@@ -90,62 +103,40 @@ class _Record:
     refused: int = 0
     taken: int = 0
 
-    def take_record(self, record: bytes, several: Several, depth: int) -> None:
-        """Add the rows of all documents of a record."""
-        try:
-            found = _read(record, self.read)
-        except RejectedError as error:
-            documents = several(record)
-            if documents is None:
-                self._refuse(error, "")
-            else:
-                self._take_parts(documents, "", depth)
-        else:
-            self._take_found(found, "", depth)
-
-    def _take(self, document: bytes, pointer: str, depth: int) -> None:
-        """Add the rows of a document or of those it carries, or why there are none."""
-        try:
-            found = _read(document, self.read)
-        except RejectedError as error:
-            self._refuse(error, pointer)
-        else:
-            self._take_found(found, pointer, depth)
-
-    def _take_found(self, found: list[EventRow] | Envelope, pointer: str, depth: int) -> None:
-        if isinstance(found, Envelope):
-            if depth == 0:
-                self._refuse(RejectedError(Code.TOO_DEEP, detail="envelopes in one another"), pointer)
-            else:
-                self._take_parts(found, pointer, depth - 1)
-            return
-        self.taken += 1
-        self.decoded.rows += found
-        self.decoded.records += [self.index] * len(found)
-
-    def _take_parts(self, envelope: Envelope, pointer: str, depth: int) -> None:
+    def take_parts(self, envelope: Envelope, pointer: str, depth: int) -> None:
+        """Add the rows of all that an envelope carries, up to `depth` more envelopes in one another, or why there are none."""
         for where, document in envelope.parts:
             if self.refused > REFUSED_MAX and not self.taken:
                 return
             self._take(document, pointer + where, depth)
 
-    def _refuse(self, error: RejectedError, pointer: str) -> None:
+    def _take(self, document: bytes, pointer: str, depth: int) -> None:
+        try:
+            found = self.read(document)
+        except REFUSED as error:
+            self.refuse(error, document, pointer)
+            return
+        if not isinstance(found, Envelope):
+            self.taken += 1
+            self.decoded.rows += found
+            self.decoded.records += [self.index] * len(found)
+        elif depth == 0:
+            self.refuse(RejectedError(Code.TOO_DEEP, detail="envelopes in one another"), document, pointer)
+        else:
+            self.take_parts(found, pointer, depth - 1)
+
+    def refuse(self, error: Exception, document: bytes, pointer: str) -> None:
+        """Tell why a document was refused; of many, that there are more."""
         self.refused += 1
-        if self.refused <= REFUSED_MAX:
-            self.decoded.rejections.append(Rejection(self.index, error.code, pointer + error.pointer, error.detail))
-
-
-def _read(document: bytes, read: Reader) -> list[EventRow] | Envelope:
-    try:
-        return read(document)
-    except RejectedError:
-        raise
-    except BROKEN as error:
-        raise refusal(error, document) from None
+        told = refusal(error, document, pointer)
+        if self.refused == REFUSED_MAX + 1:
+            told = RejectedError(Code.TOO_LARGE, detail=f"more than {REFUSED_MAX} documents are refused")
+        if self.refused <= REFUSED_MAX + 1:
+            self.decoded.rejections.append(Rejection(self.index, told.code, told.pointer, told.detail))
 
 
 def refusal(error: Exception, document: bytes, pointer: str = "") -> RejectedError:
-    """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `BROKEN`, or told already."""
+    """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `REFUSED`."""
     if isinstance(error, RejectedError):
         return RejectedError(error.code, pointer + error.pointer, error.detail)
     if isinstance(error, RecursionError):
