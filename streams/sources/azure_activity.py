@@ -26,6 +26,7 @@ from streams.sources.shared.meanings import (
     READ,
     RIGHTS,
     UPDATE,
+    words,
 )
 from streams.sources.shared.values import (
     FAILURE,
@@ -95,7 +96,6 @@ _keys: Final = re.compile(
 _signed: Final = re.compile(r".*/(?:begingetaccess|generateexportsas)/action$").match
 _exports: Final = re.compile(r".*/\w*export\w*/|.*/(?:backup|capture|copyexport)/action$").match
 _runs: Final = re.compile(r".*/(?:runcommand\w*|invoke\w*|execute\w*)/").match
-_words: Final = re.compile(r"[A-Z][a-z]+|[A-Z]+(?![a-z])|[a-z]+").findall
 _STORAGE: Final = {
     "setcontaineracl": RIGHTS,
     "setblobserviceproperties": UPDATE,
@@ -209,15 +209,15 @@ def _of_operation(operation: str) -> tuple[str, str]:
         return (UPDATE if last == "write" else DELETE), ""
     if last != "action":
         return OTHER, ""
-    verb = _words(operation.rpartition("/")[0].rpartition("/")[2])
-    return (BY_VERB.get(verb[0].lower(), OTHER) if verb else OTHER), ""
+    verbs = words(operation.rpartition("/")[0].rpartition("/")[2])
+    return (BY_VERB.get(verbs[0], OTHER) if verbs else OTHER), ""
 
 
 def _of_name(name: str) -> str:
     """Return what a name such as `GetBlob`, `SecretGet` or `KeyListVersions` did: by the first word that is a verb."""
     if name.lower() in _STORAGE:
         return _STORAGE[name.lower()]
-    verbs = (BY_VERB.get(word.lower()) for word in _words(name))
+    verbs = (BY_VERB.get(word) for word in words(name))
     return next(filter(None, verbs), OTHER)
 
 
@@ -302,9 +302,8 @@ def _type_of(operation: str, record: Record) -> str:
     if "/" in operation:
         parts = operation.lower().split("/")
         return "/".join(parts[: -2 if parts[-1] == "action" else -1])
-    words = _words(operation)
-    kind = next((word for word in words if word.lower() not in BY_VERB), "")
-    return kind.lower() or _value(record.category).lower()
+    kind = next((word for word in words(operation) if word not in BY_VERB), "")
+    return kind or _value(record.category).lower()
 
 
 def _object(record: Record) -> str:

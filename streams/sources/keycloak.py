@@ -21,8 +21,8 @@ from streams.sources.shared.values import (
     address,
     derived_id,
     instant,
+    moment_of,
     row,
-    since_epoch,
     told,
 )
 
@@ -161,7 +161,7 @@ def _logged_at(record: Event, prefix: str) -> int:
     """Return the time of the record, else the first one in the line before the event."""
     for value, where in ((record.logged, "/@timestamp"), (record.timestamp, "/timestamp"), (record.time, "/time")):
         if value is not None:
-            return _moment(value, where)
+            return moment_of(value, where)
     found = _TIME.search(prefix)
     if found is None:
         raise RejectedError(Code.MISSING_FIELD, "", "no time at all")
@@ -176,16 +176,8 @@ def _time(event: Event) -> int:
         (event.logged, "/@timestamp"),
     ):
         if value is not None:
-            return _moment(value, where)
+            return moment_of(value, where)
     raise RejectedError(Code.MISSING_FIELD, "/time", "no time at all")
-
-
-def _moment(value: object, pointer: str) -> int:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return since_epoch(value, pointer)
-    if isinstance(value, str):
-        return instant(value, pointer)
-    raise RejectedError(Code.BAD_TIME, pointer, "neither a number nor a text")
 
 
 def _row(event: Event, occurred_at: int, id_: str) -> EventRow:

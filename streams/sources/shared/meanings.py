@@ -69,3 +69,10 @@ BY_VERB: Final = {
     SHARE: SHARE,
     **each(RIGHTS, "authorize grant revoke"),
 }
+
+_words: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
+
+
+def words(name: str) -> list[str]:
+    """Return the words of a name such as `GetObject`, `get_object` or `user.get`, in lower case."""
+    return [word.lower() for word in _words(name)]

@@ -34,6 +34,7 @@ FAILURE: Final = Outcome.MINOR_FAILURE.value  # refused: wrong password, no righ
 SERIOUS: Final = Outcome.SERIOUS_FAILURE.value  # the system failed
 UNKNOWN: Final = Outcome.UNKNOWN.value
 
+NUMBER_CHARACTERS_MAX: Final = 32
 ADDRESS_CHARACTERS_MAX: Final = 128  # an IPv6 address with its zone and port is shorter
 
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
@@ -175,8 +176,34 @@ def since_epoch(number: float, pointer: str) -> int:
         raise RejectedError(Code.BAD_TIME, pointer, "out of 1990..2100")
     for unit in (1_000_000, 1_000, 1):
         if TIME_MIN_US <= number * unit < TIME_MAX_US:
-            return int(number * unit)
+            return round(number * unit)
     return in_range(int(number) // 1_000, pointer)
+
+
+def moment_of(value: object, pointer: str, *, utc: bool = False) -> int:
+    """Return a time in µs since 1970 UTC, told as a number of seconds or of their parts, or as an RFC 3339 text.
+
+    `utc`: as for `instant`.
+
+    Raises:
+        RejectedError: `missing-field` for none, `bad-time` for any other value.
+    """
+    if value is None or value == "":
+        raise RejectedError(Code.MISSING_FIELD, pointer, "no time at all")
+    if isinstance(value, str):
+        number = _number(value)
+        return instant(value, pointer, utc=utc) if number is None else since_epoch(number, pointer)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return since_epoch(value, pointer)
+    raise RejectedError(Code.BAD_TIME, pointer, "neither a number nor a text")
+
+
+def _number(text: str) -> int | float | None:
+    """Return the number that a text is; whole ones exactly, as nanoseconds need it."""
+    digits = text.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit()) or len(text) > NUMBER_CHARACTERS_MAX:
+        return None
+    return int(text) if digits == text else float(text)
 
 
 def address(text: str) -> str:

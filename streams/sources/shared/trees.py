@@ -1,0 +1,59 @@
+"""Values in JSON documents whose shape only the sender knows, found by their paths."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from sentinel.core.errors import RejectedError
+from sentinel.core.errors import RejectionCode as Code
+from streams.sources.shared.values import told
+
+Tree = dict[str, Any]
+Path = tuple[str, ...]
+
+_decode: Final = msgspec.json.Decoder(Tree).decode
+
+
+def tree_of(document: bytes) -> Tree:
+    """Return a document.
+
+    Raises:
+        RejectedError: `not-an-event` for JSON that is no object; else what the decoder raises.
+    """
+    try:
+        return _decode(document)
+    except msgspec.ValidationError:
+        raise RejectedError(Code.NOT_AN_EVENT, detail="not an object") from None
+
+
+def paths(*dotted: str) -> tuple[Path, ...]:
+    """Return paths told with dots between names, several in a text."""
+    return tuple(tuple(one.split(".")) for several in dotted for one in several.split())
+
+
+def at(tree: object, path: Path) -> Any:
+    """Return the value at a path, None when it is not there; of a list on the way, its first item counts."""
+    for name in path:
+        if isinstance(tree, list):
+            tree = tree[0] if tree else None
+        if not isinstance(tree, dict):
+            return None
+        tree = tree.get(name)
+    return tree
+
+
+def first(tree: Tree, among: tuple[Path, ...]) -> str:
+    """Return the first scalar that is told at one of some paths, empty when none is."""
+    for path in among:
+        if text := told(at(tree, path)):
+            return text
+    return ""
+
+
+def branches(tree: Tree, path: Path) -> list[Tree]:
+    """Return the objects in the list at a path, or the one that stands there alone."""
+    value = at(tree, path)
+    several = value if isinstance(value, list) else [value]
+    return [one for one in several if isinstance(one, dict)]
