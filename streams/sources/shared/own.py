@@ -143,6 +143,11 @@ def _rejected(error: ErrorDetails) -> RejectedError:
     return RejectedError(code, pointer, detail)
 
 
+def is_own(told: dict[str, Any]) -> bool:
+    """Return whether an object that another format carries is an event in Sentinel's own words."""
+    return "actor_id" in told and "action" in told
+
+
 def carried_row(told: dict[str, Any], **by_carrier: str) -> EventRow:
     """Return the row of an event that another format carries; what it does not say itself the carrier tells.
 

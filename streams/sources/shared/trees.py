@@ -10,6 +10,8 @@ from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.shared.values import told
 
+DOTS_MAX: Final = 12  # in a name; what follows is one name
+
 Tree = dict[str, Any]
 Path = tuple[str, ...]
 
@@ -57,3 +59,18 @@ def branches(tree: Tree, path: Path) -> list[Tree]:
     value = at(tree, path)
     several = value if isinstance(value, list) else [value]
     return [one for one in several if isinstance(one, dict)]
+
+
+def undotted(tree: Tree) -> Tree:
+    """Return a document in which `{"a.b": 1}` has become `{"a": {"b": 1}}`, on all levels; what is told twice counts once."""
+    grown: Tree = {}
+    for name, value in tree.items():
+        held = undotted(value) if isinstance(value, dict) else value
+        *way, last = name.split(".", DOTS_MAX) if "." in name else (name,)
+        branch = grown
+        for step in way:
+            below = branch.setdefault(step, {})
+            branch = below if isinstance(below, dict) else {}
+        known = branch.get(last)
+        branch[last] = {**known, **held} if isinstance(known, dict) and isinstance(held, dict) else held
+    return grown

@@ -61,8 +61,9 @@ def row(
     application: str = "",
     session: str = "",
     destination: str = "",
+    patient: str = "",
 ) -> EventRow:
-    """Return the row of an access without a patient. Texts that describe are cut; control characters are replaced by U+FFFD.
+    """Return the row of an access. Texts that describe are cut; control characters are replaced by U+FFFD.
 
     `actor_at` is the JSON pointer to where the actor is named.
 
@@ -71,8 +72,9 @@ def row(
     """
     if not actor_id:
         raise RejectedError(Code.NO_ACTOR, actor_at, "nobody is named")
-    if len(id_) > TEXT_MAX or len(actor_id) > TEXT_MAX:
-        raise RejectedError(Code.BAD_VALUE, "" if len(id_) > TEXT_MAX else actor_at, f"an id of more than {TEXT_MAX} characters")
+    if len(id_) > TEXT_MAX or len(actor_id) > TEXT_MAX or len(patient) > TEXT_MAX:
+        where = actor_at if len(actor_id) > TEXT_MAX else ""
+        raise RejectedError(Code.BAD_VALUE, where, f"an id of more than {TEXT_MAX} characters")
     values = (
         id_,
         sub,
@@ -84,7 +86,7 @@ def row(
         role[:TEXT_MAX],
         "",
         "",
-        "",
+        patient,
         resource_type[:TEXT_MAX],
         resource_id[:TEXT_MAX],
         "",
@@ -98,7 +100,7 @@ def row(
         session[:TEXT_MAX],
         destination,
     )
-    texts = f"{id_}{actor_id}{role}{resource_type}{resource_id}{reason}{device}{application}{session}"
+    texts = f"{id_}{actor_id}{role}{resource_type}{resource_id}{reason}{device}{application}{session}{patient}"
     if not texts.isprintable():
         values = tuple(CONTROLS.sub(_REPLACEMENT, one) if isinstance(one, str) else one for one in values)  # type: ignore[assignment]
     made: EventRow = _new_row(EventRow, values)
@@ -204,6 +206,11 @@ def _number(text: str) -> int | float | None:
     if not (digits.isascii() and digits.isdigit()) or len(text) > NUMBER_CHARACTERS_MAX:
         return None
     return int(text) if digits == text else float(text)
+
+
+def utc_text(micros: int) -> str:
+    """Return µs since 1970 as an RFC 3339 text in UTC."""
+    return (EPOCH + timedelta(microseconds=micros)).isoformat()
 
 
 def address(text: str) -> str:
