@@ -6,23 +6,20 @@ from typing import Final
 
 from sentinel.core.event import Action, EventRow
 from streams.sources.shared.meanings import (
-    BY_VERB,
     CREATE,
     DELETE,
     EMAIL,
     EXECUTE,
-    EXPORT,
     LOGIN,
     LOGIN_FAILED,
     LOGOUT,
     OTHER,
-    PRINT,
     READ,
     RIGHTS,
-    SEARCH,
     SHARE,
     UPDATE,
-    each,
+    by_verb,
+    by_word,
     words,
 )
 from streams.sources.shared.trees import Tree, at, first, paths
@@ -65,24 +62,6 @@ _METHODS: Final = {
     "patch": UPDATE,
     "delete": DELETE,
 }
-# Words of an action that say more than any category.
-_WORDS: Final = {
-    **each(EXPORT, "export exported download downloaded takeout"),
-    **each(PRINT, "print printed"),
-    **each(SHARE, "share shared"),
-    **each(LOGIN, "login logon signin"),
-    **each(LOGOUT, "logout logoff signout"),
-    **each(SEARCH, "search searched query queried select"),
-    **each(RIGHTS, "privilege privileges permission permissions role roles grant granted revoke revoked membership member acl"),
-}
-_PAST: Final = {
-    **each(READ, "read viewed opened accessed displayed"),
-    **each(CREATE, "created added uploaded inserted"),
-    **each(UPDATE, "updated modified changed renamed moved"),
-    **each(DELETE, "deleted removed"),
-}
-_ENDS: Final = frozenset({"logged-out", "logged_out", "log-out", "log_off", "sign-out", "user-logout"})
-_BEGINS: Final = frozenset({"logged-in", "logged_in", "log-in", "log_on", "sign-in", "authenticated", "authentication_success"})
 _TRAFFIC: Final = frozenset({"network", "intrusion_detection", "malware", "threat", "vulnerability"})
 _OWN: Final = frozenset(Action) - {Action.OTHER}
 
@@ -168,17 +147,16 @@ def _outcome(event: Tree, types: set[str]) -> str:
 
 def _action(event: Tree, categories: set[str], types: set[str]) -> str:
     """Return what was done: by its name when that is one of ours, by words, by category and type, by method."""
-    name = first(event, _ACTION)[:256]
+    name = first(event, _ACTION)
     if name.lower() in _OWN:
         return name.lower()
-    spoken = words(name)
     if categories & {"authentication", "session"}:
-        return _session(name.lower(), spoken, types)
+        return _session(name, types)
     if categories and categories <= _TRAFFIC:
         return OTHER
-    if "email" in categories and not {"send", "sent"}.isdisjoint(spoken):
+    if "email" in categories and not {"send", "sent"}.isdisjoint(words(name)):
         return SHARE
-    if word := next((_WORDS[one] for one in spoken if one in _WORDS), ""):
+    if word := by_word(name):
         return word
     if "iam" in categories or "configuration" in categories:
         return _administered(categories, types)
@@ -186,17 +164,15 @@ def _action(event: Tree, categories: set[str], types: set[str]) -> str:
         return EXECUTE if "start" in types else OTHER
     if action := next((action for kind, action in _TYPES if kind in types), ""):
         return _METHODS.get(first(event, _METHOD).lower(), action) if "web" in categories else action
-    if action := next(filter(None, (_PAST.get(one) or BY_VERB.get(one) for one in spoken)), ""):
-        return action
-    return _METHODS.get(first(event, _METHOD).lower(), OTHER)
+    return by_verb(name) or _METHODS.get(first(event, _METHOD).lower(), OTHER)
 
 
-def _session(name: str, spoken: list[str], types: set[str]) -> str:
-    ended = any(_WORDS.get(one) == LOGOUT for one in spoken) or name in _ENDS
-    began = any(_WORDS.get(one) == LOGIN for one in spoken) or name in _BEGINS
-    if ended or ("end" in types and not began):
+def _session(name: str, types: set[str]) -> str:
+    """Return whether a session began or ended; a step in between is neither."""
+    word = by_word(name)
+    if word == LOGOUT or ("end" in types and word != LOGIN):
         return LOGOUT
-    return LOGIN if began or "start" in types or not name or "fail" in name else OTHER
+    return LOGIN if word == LOGIN or "start" in types or not name else OTHER
 
 
 def _administered(categories: set[str], types: set[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from sentinel.core.event import Action, Destination
@@ -70,9 +71,47 @@ BY_VERB: Final = {
     **each(RIGHTS, "authorize grant revoke"),
 }
 
+# Words of an action that say more than its verb, or any category it stands in.
+_STRIKING: Final = {
+    **each(EXPORT, "export exported exporting download downloaded downloading takeout"),
+    **each(PRINT, "print printed printing"),
+    **each(SHARE, "share shared sharing"),
+    **each(LOGIN, "login logins logon logons signin authentication authenticated authenticate"),
+    **each(LOGOUT, "logout logouts logoff logoffs signout"),
+    **each(SEARCH, "search searched query queried select"),
+    **each(RIGHTS, "privilege privileges permission permissions role roles grant granted revoke revoked membership member acl"),
+}
+_PAST: Final = {
+    **each(READ, "viewed opened accessed displayed open"),
+    **each(CREATE, "created added uploaded inserted"),
+    **each(UPDATE, "updated modified changed renamed moved enabled disabled locked unlocked reset"),
+    **each(DELETE, "deleted removed erased"),
+    **each(IMPORT, "imported"),
+}
 _words: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
+_GOES: Final = r"\b(?:log|logged|logging|sign|signed|signing)[ _-]?"
+_goes_in: Final = re.compile(rf"{_GOES}(?:in|on)\b", re.IGNORECASE).sub
+_goes_out: Final = re.compile(rf"{_GOES}(?:out|off)\b", re.IGNORECASE).sub
+SAID_CHARACTERS_MAX: Final = 256
 
 
 def words(name: str) -> list[str]:
     """Return the words of a name such as `GetObject`, `get_object` or `user.get`, in lower case."""
     return [word.lower() for word in _words(name)]
+
+
+def by_word(said: str) -> str:
+    """Return what an action's name or sentence says by a striking word (`file downloaded`, `role granted`), empty for none."""
+    return _said(said[:SAID_CHARACTERS_MAX])[0]
+
+
+def by_verb(said: str) -> str:
+    """Return what an action's name or sentence says by its first verb, empty for none."""
+    return _said(said[:SAID_CHARACTERS_MAX])[1]
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _said(said: str) -> tuple[str, str]:
+    spoken = words(_goes_out(" logout ", _goes_in(" login ", said)))
+    verbs = (_PAST.get(one) or BY_VERB.get(one) for one in spoken if one != "request")  # in a sentence it is no verb
+    return next((_STRIKING[one] for one in spoken if one in _STRIKING), ""), next(filter(None, verbs), "")

@@ -38,10 +38,10 @@ def paths(*dotted: str) -> tuple[Path, ...]:
 def at(tree: object, path: Path) -> Any:
     """Return the value at a path, None when it is not there; of a list on the way, its first item counts."""
     for name in path:
-        if isinstance(tree, list):
-            tree = tree[0] if tree else None
-        if not isinstance(tree, dict):
-            return None
+        if type(tree) is not dict:
+            tree = tree[0] if isinstance(tree, list) and tree else None
+            if type(tree) is not dict:
+                return None
         tree = tree.get(name)
     return tree
 
@@ -49,7 +49,7 @@ def at(tree: object, path: Path) -> Any:
 def first(tree: Tree, among: tuple[Path, ...]) -> str:
     """Return the first scalar that is told at one of some paths, empty when none is."""
     for path in among:
-        if text := told(at(tree, path)):
+        if (value := at(tree, path)) is not None and (text := told(value)):
             return text
     return ""
 
