@@ -69,21 +69,28 @@ _OF_PATIENTS: Final = (
     *("strangers_drift", "once_here", "returns"),
 )
 
+
+def _uncounted(*metrics: str) -> dict[str, float]:
+    """Return the facts of what never happens: counted as none, exceeded by nobody."""
+    return {f"{name}_24h": 0.0 for name in metrics} | {f"{name}_exceed": _NAN for name in metrics}
+
+
 _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
     (
         lambda told: not told.opens,
         dict.fromkeys(_OF_PATIENTS, _NAN)
-        | dict.fromkeys(("patients_24h", "unexplained_24h", "opens_24h", "sequential_run", "rhythm_run"), 0.0),
+        | _uncounted("patients", "unexplained", "opens")
+        | dict.fromkeys(("sequential_run", "rhythm_run"), 0.0),
     ),
-    (lambda told: "device" not in told.fields, {"device_new": _NAN, "switches_24h": 0.0}),
+    (lambda told: "device" not in told.fields, {"device_new": _NAN} | _uncounted("switches")),
     (lambda told: "application" not in told.fields, {"application_new": _NAN}),
     (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN, "site_crossings": _NAN}),
     (lambda told: "resource_sensitivity" not in told.fields, {"sensitive": 0.0}),
-    (lambda told: Action.SEARCH not in told.actions, {"searches_24h": 0.0}),
-    (lambda told: Action.DELETE not in told.actions, {"deleted_24h": 0.0}),
-    (lambda told: not _EXPORTS & told.actions, {"exported_24h": 0.0, "disclosed_24h": 0.0, "disclosed_exceed": _NAN}),
-    (lambda told: not _OUTWARD & told.destinations, {"disclosed_24h": 0.0, "disclosed_exceed": _NAN}),
-    (lambda told: not told.emergency, {"emergencies_24h": 0.0}),
+    (lambda told: Action.SEARCH not in told.actions, _uncounted("searches")),
+    (lambda told: Action.DELETE not in told.actions, _uncounted("deleted")),
+    (lambda told: not _EXPORTS & told.actions, _uncounted("exported", "disclosed")),
+    (lambda told: not _OUTWARD & told.destinations, _uncounted("disclosed")),
+    (lambda told: not told.emergency, _uncounted("emergencies")),
     (lambda told: Action.LOGIN not in told.actions, {"failures_before": _NAN}),
     (lambda told: Action.LOGIN_FAILED not in told.actions, {"failures_before": 0.0}),
     (lambda told: Action.PERMISSION_CHANGE not in told.actions, {"privilege_hours": _NAN}),

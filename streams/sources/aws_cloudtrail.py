@@ -11,11 +11,11 @@ from msgspec import Raw
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import TEXT_MAX, Destination
+from sentinel.core.event import TEXT_MAX
 from streams.sources.aws.elements import Additional, Identity, Parameters, Record, Response
-from streams.sources.aws.names import CREATE, EXPORT, LOGIN, LOGIN_FAILED, OTHER, RIGHTS, SHARE, action_of
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from streams.sources.aws.names import action_of
+from streams.sources.shared.documents import Envelope, carried, json_source
+from streams.sources.shared.meanings import CREATE, EXPORT, LINK, LOGIN, LOGIN_FAILED, NAMES_MAX, OTHER, RIGHTS, SHARE
 from streams.sources.shared.values import (
     FAILURE,
     HUMAN,
@@ -30,11 +30,8 @@ from streams.sources.shared.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
-NAMES_MAX: Final = 16_384
 OBJECT: Final = "AWS::S3::Object"
 BUCKET: Final = "AWS::S3::Bucket"
 
@@ -67,11 +64,6 @@ _NAMED_BY: Final = (
     *(("datastoreId", "AWS::HealthLake::FHIRDatastore"), ("queryExecutionId", "query"), ("workGroup", "AWS::Athena::WorkGroup")),
     ("name", ""),
 )
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an event, in their order, and what was refused. A record is an event or an envelope of events."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -152,7 +144,7 @@ def _action(record: Record, parameters: Parameters, outcome: str) -> tuple[str, 
     if name == "CopyObject":
         return EXPORT if _other_account(record) else CREATE, ""
     if action in _OPENING and _is_public(parameters):
-        return SHARE, Destination.LINK.value
+        return SHARE, LINK
     if action == SHARE and name.startswith("Modify") and not _adds(parameters):
         return RIGHTS, ""
     return action, ""
@@ -291,15 +283,9 @@ def _parts(document: bytes) -> Envelope | None:
     return None if record.eventName is not None else _carried(record)
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the events of a file: a delivered `{"Records": …}`, NDJSON, an array, or the other envelopes."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="aws_cloudtrail",
     title="AWS CloudTrail: delivered files, EventBridge, CloudWatch Logs",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

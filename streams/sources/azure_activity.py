@@ -11,9 +11,23 @@ from msgspec import Raw, Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action, Destination
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from streams.sources.shared.documents import Envelope, carried, json_source
+from streams.sources.shared.meanings import (
+    BY_VERB,
+    CREATE,
+    DELETE,
+    EXECUTE,
+    EXPORT,
+    LINK,
+    LOGIN,
+    LOGIN_FAILED,
+    NAMES_MAX,
+    OTHER,
+    READ,
+    RIGHTS,
+    UPDATE,
+    words,
+)
 from streams.sources.shared.values import (
     FAILURE,
     HUMAN,
@@ -27,29 +41,12 @@ from streams.sources.shared.values import (
     row,
     told,
 )
-from streams.sources.shared.verbs import BY_VERB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
-NAMES_MAX: Final = 16_384
 OPERATION_CHARACTERS_MAX: Final = 512
 
-_LOGIN: Final = Action.LOGIN.value
-_LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-_SEARCH: Final = Action.SEARCH.value
-_READ: Final = Action.READ.value
-_CREATE: Final = Action.CREATE.value
-_UPDATE: Final = Action.UPDATE.value
-_DELETE: Final = Action.DELETE.value
-_EXPORT: Final = Action.EXPORT.value
-_IMPORT: Final = Action.IMPORT.value
-_RIGHTS: Final = Action.PERMISSION_CHANGE.value
-_EXECUTE: Final = Action.EXECUTE.value
-_OTHER: Final = Action.OTHER.value
-_LINK: Final = Destination.LINK.value
 
 _SCHEMA: Final = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 
@@ -99,26 +96,20 @@ _keys: Final = re.compile(
 _signed: Final = re.compile(r".*/(?:begingetaccess|generateexportsas)/action$").match
 _exports: Final = re.compile(r".*/\w*export\w*/|.*/(?:backup|capture|copyexport)/action$").match
 _runs: Final = re.compile(r".*/(?:runcommand\w*|invoke\w*|execute\w*)/").match
-_words: Final = re.compile(r"[A-Z][a-z]+|[A-Z]+(?![a-z])|[a-z]+").findall
 _STORAGE: Final = {
-    "setcontaineracl": _RIGHTS,
-    "setblobserviceproperties": _UPDATE,
-    "getuserdelegationkey": _READ,
-    "preflightblobrequest": _OTHER,
-    "authentication": _LOGIN,
-    "vaultput": _UPDATE,
-    "vaultpatch": _UPDATE,
+    "setcontaineracl": RIGHTS,
+    "setblobserviceproperties": UPDATE,
+    "getuserdelegationkey": READ,
+    "preflightblobrequest": OTHER,
+    "authentication": LOGIN,
+    "vaultput": UPDATE,
+    "vaultpatch": UPDATE,
 }
 _SUCCESSES: Final = frozenset(
     {"success", "succeeded", "accept", "accepted", "active", "resolved", "ok", "created", "updated", ""}
 )
 _STARTS: Final = frozenset({"start", "started", "inprogress", "running"})
 _NEW: Final = frozenset({"created", "201"})
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an event, in their order, and what was refused."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -165,12 +156,12 @@ def _row(record: Record, document: bytes) -> EventRow:
         raise RejectedError(Code.WRONG_TYPE, "/operationName", "not a name")
     action, destination = _of_operation(operation[:OPERATION_CHARACTERS_MAX])
     outcome, reason = _outcome(record)
-    if action == _LOGIN and outcome == FAILURE:
-        action = _LOGIN_FAILED
-    if action == _UPDATE and not _NEW.isdisjoint({_value(record.result_signature).lower(), _sub_status(record)}):
-        action = _CREATE
+    if action == LOGIN and outcome == FAILURE:
+        action = LOGIN_FAILED
+    if action == UPDATE and not _NEW.isdisjoint({_value(record.result_signature).lower(), _sub_status(record)}):
+        action = CREATE
     if not destination and _by_link(record):
-        destination = _LINK
+        destination = LINK
     actor, actor_type = _actor(record)
     where = "/eventTimestamp" if record.event_timestamp is not None else "/time"
     time = record.event_timestamp or record.time
@@ -185,7 +176,7 @@ def _row(record: Record, document: bytes) -> EventRow:
         outcome,
         actor_at="/identity",
         actor_type=actor_type,
-        resource_type=operation if action == _OTHER else _type_of(operation, record),
+        resource_type=operation if action == OTHER else _type_of(operation, record),
         resource_id=_object(record) or resource.lower(),
         reason=reason,
         client=_client(record),
@@ -207,27 +198,27 @@ def _of_operation(operation: str) -> tuple[str, str]:
     if "/" not in name:
         return _of_name(operation), ""
     if _signed(name):
-        return _EXPORT, _LINK
+        return EXPORT, LINK
     last = name.rpartition("/")[2]
     if last == "read":
-        return _READ, ""
-    for found, action in ((_rights, _RIGHTS), (_keys, _READ), (_exports, _EXPORT), (_runs, _EXECUTE)):
+        return READ, ""
+    for found, action in ((_rights, RIGHTS), (_keys, READ), (_exports, EXPORT), (_runs, EXECUTE)):
         if found(name):
             return action, ""
     if last in ("write", "delete"):
-        return (_UPDATE if last == "write" else _DELETE), ""
+        return (UPDATE if last == "write" else DELETE), ""
     if last != "action":
-        return _OTHER, ""
-    verb = _words(operation.rpartition("/")[0].rpartition("/")[2])
-    return (BY_VERB.get(verb[0].lower(), _OTHER) if verb else _OTHER), ""
+        return OTHER, ""
+    verbs = words(operation.rpartition("/")[0].rpartition("/")[2])
+    return (BY_VERB.get(verbs[0], OTHER) if verbs else OTHER), ""
 
 
 def _of_name(name: str) -> str:
     """Return what a name such as `GetBlob`, `SecretGet` or `KeyListVersions` did: by the first word that is a verb."""
     if name.lower() in _STORAGE:
         return _STORAGE[name.lower()]
-    verbs = (BY_VERB.get(word.lower()) for word in _words(name))
-    return next(filter(None, verbs), _OTHER)
+    verbs = (BY_VERB.get(word) for word in words(name))
+    return next(filter(None, verbs), OTHER)
 
 
 def _outcome(record: Record) -> tuple[str, str]:
@@ -311,9 +302,8 @@ def _type_of(operation: str, record: Record) -> str:
     if "/" in operation:
         parts = operation.lower().split("/")
         return "/".join(parts[: -2 if parts[-1] == "action" else -1])
-    words = _words(operation)
-    kind = next((word for word in words if word.lower() not in BY_VERB), "")
-    return kind.lower() or _value(record.category).lower()
+    kind = next((word for word in words(operation) if word not in BY_VERB), "")
+    return kind or _value(record.category).lower()
 
 
 def _object(record: Record) -> str:
@@ -327,15 +317,9 @@ def _parts(document: bytes) -> Envelope | None:
     return carried("/records", record.records) if record.records is not None else None
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the events of a file: NDJSON (as in a storage account), an array, an Event Hub's `records`."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="azure_activity",
     title="Azure activity log, Key Vault and Storage logs",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

@@ -9,20 +9,14 @@ from msgspec import Raw, Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action
-from streams.sources.contract import Decoded, Source
 from streams.sources.microsoft.directory import INTERRUPTED, activity
-from streams.sources.shared.documents import BROKEN, Envelope, carried, decode_all, refusal, split_documents
+from streams.sources.shared.documents import BROKEN, Envelope, carried, json_source, refusal
+from streams.sources.shared.meanings import LOGIN, LOGIN_FAILED, OTHER
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, host, instant, row, told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
-_LOGIN: Final = Action.LOGIN.value
-_LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-_OTHER: Final = Action.OTHER.value
 _RISKS: Final = frozenset({"low", "medium", "high"})
 _NOTHING: Final = Raw()
 
@@ -115,11 +109,6 @@ _decode_record: Final = msgspec.json.Decoder(Record).decode
 _NOBODY: Final = Who()
 
 
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row a sign-in or activity, in their order, and what was refused."""
-    return decode_all(records, _read)
-
-
 def _read(document: bytes) -> list[EventRow] | Envelope:
     record = _decode_record(document)
     if record.records is not None:
@@ -195,9 +184,9 @@ def _opened(value: Any) -> Any:
 def _sign_in(record: Record, document: bytes) -> EventRow:
     """Return the row of a sign-in; one that was interrupted to ask for more is neither a login nor a failed one."""
     code, reason = _status(record)
-    action, outcome = (_LOGIN, SUCCESS) if code in ("0", "") else (_LOGIN_FAILED, FAILURE)
+    action, outcome = (LOGIN, SUCCESS) if code in ("0", "") else (LOGIN_FAILED, FAILURE)
     if code.isdigit() and int(code[:9]) in INTERRUPTED:
-        action, outcome = _OTHER, UNKNOWN
+        action, outcome = OTHER, UNKNOWN
     actor, actor_type = _signed_in(record)
     device = record.device_detail
     return row(
@@ -208,7 +197,7 @@ def _sign_in(record: Record, document: bytes) -> EventRow:
         outcome,
         actor_at="/userPrincipalName",
         actor_type=actor_type,
-        resource_type="sign-in-interrupted" if action == _OTHER else "",
+        resource_type="sign-in-interrupted" if action == OTHER else "",
         reason=reason,
         client=address(told(record.ip_address)),
         device=host(told(device.display_name)) if isinstance(device, Device) else "",
@@ -254,7 +243,7 @@ def _activity(record: Record, document: bytes) -> EventRow:
         FAILURE if failed else SUCCESS,
         actor_at="/initiatedBy",
         actor_type=HUMAN if actor else SERVICE,
-        resource_type=name if action == _OTHER else resource_type,
+        resource_type=name if action == OTHER else resource_type,
         resource_id=resource_id,
         reason=told(record.result_reason) if failed else others,
         client=address(told(user.ip_address) or told(app.ip_address)),
@@ -285,15 +274,9 @@ def _parts(document: bytes) -> Envelope | None:
     return carried("", record.records or record.value or ()) if record.records or record.value else None
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the events of a file: NDJSON, an array, a page of Graph (`value`), an Event Hub's `records`."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="entra_signin",
     title="Entra ID (Azure AD): sign-ins and directory audit",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

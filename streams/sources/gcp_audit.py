@@ -13,34 +13,36 @@ from msgspec import Raw, Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import TEXT_MAX, Action, Destination
+from sentinel.core.event import TEXT_MAX
 from sentinel.core.ids import derive
-from streams.sources.contract import Decoded, Source
 from streams.sources.google.names import meaning_of
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from streams.sources.shared.documents import Envelope, carried, json_source
+from streams.sources.shared.meanings import (
+    BY_VERB,
+    CREATE,
+    EXECUTE,
+    EXPORT,
+    IMPORT,
+    LINK,
+    LOGIN,
+    LOGIN_FAILED,
+    NAMES_MAX,
+    OTHER,
+    READ,
+    RIGHTS,
+    SEARCH,
+    SHARE,
+    by_pattern,
+    patterns,
+)
 from streams.sources.shared.values import FAILURE, HUMAN, SERIOUS, SERVICE, SUCCESS, address, derived_id, instant, row, told
-from streams.sources.shared.verbs import BY_VERB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 # ruff: noqa: N815 - the names are those of the entries
 
-NAMES_MAX: Final = 16_384
 METHOD_CHARACTERS_MAX: Final = 512
-
-_LOGIN: Final = Action.LOGIN.value
-_LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-_READ: Final = Action.READ.value
-_SEARCH: Final = Action.SEARCH.value
-_EXPORT: Final = Action.EXPORT.value
-_IMPORT: Final = Action.IMPORT.value
-_SHARE: Final = Action.SHARE.value
-_RIGHTS: Final = Action.PERMISSION_CHANGE.value
-_EXECUTE: Final = Action.EXECUTE.value
-_OTHER: Final = Action.OTHER.value
 
 
 class Principal(Struct, gc=False):
@@ -163,35 +165,28 @@ _SYSTEM_FAULTS: Final = frozenset({"2", "4", "8", "13", "14", "15"})  # google.r
 _EVERYBODY: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _LOGINS: Final = "google.login.LoginService."
 _ADMINS: Final = "google.admin.AdminService."
-_PATTERNS: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), action)
-    for pattern, action in (
-        (r"(?!get|test|list)\w*(?:IamPolicy|IamPermissions|ServiceAccountKey|HmacKey|AccessControls?)$", _RIGHTS),
-        (r"Generate(?:AccessToken|IdToken)$|SignInWith\w+$", _LOGIN),
-        (r"(?!get|list)\w*Export\w*$", _EXPORT),
-        (r"(?!get|list)\w*Import\w*$", _IMPORT),
-    )
+_PATTERNS: Final = patterns(
+    (r"(?!get|test|list)\w*(?:IamPolicy|IamPermissions|ServiceAccountKey|HmacKey|AccessControls?)$", RIGHTS),
+    (r"Generate(?:AccessToken|IdToken)$|SignInWith\w+$", LOGIN),
+    (r"(?!get|list)\w*Export\w*$", EXPORT),
+    (r"(?!get|list)\w*Import\w*$", IMPORT),
+    flags=re.IGNORECASE,
 )
 _jobs: Final = re.compile(r"(?:.*\.)?(?:jobservice|jobs)\.(?:insert|insertjob|query|jobcompleted)$", re.IGNORECASE).match
 _table_rows: Final = re.compile(r"(?:.*\.)?tabledata(?:service)?\.list$", re.IGNORECASE).match
 _JOBS: Final = {
-    "QUERY": _SEARCH,
-    "EXPORT": _EXPORT,
-    "EXTRACT": _EXPORT,
-    "IMPORT": _IMPORT,
-    "LOAD": _IMPORT,
-    "COPY": Action.CREATE.value,
+    "QUERY": SEARCH,
+    "EXPORT": EXPORT,
+    "EXTRACT": EXPORT,
+    "IMPORT": IMPORT,
+    "LOAD": IMPORT,
+    "COPY": CREATE,
 }
 _rights: Final = re.compile(
     r"io\.k8s\.authorization\.rbac\.|.*\.(?:roles|rolebindings|clusterrolebindings)\.(?!get|list|watch)"
 ).match
 _commands: Final = re.compile(r"io\.k8s\.core\.v\d\.pods\.(?:exec|attach|portforward)\.").match
 _word: Final = re.compile(r"(?:batch|bulk)?([A-Z]?[a-z]+)").match
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an audit entry, in their order, and what was refused."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -223,9 +218,9 @@ def _row(entry: Entry, payload: Payload, document: bytes) -> EventRow:
         raise RejectedError(Code.NOT_AN_EVENT, "/protoPayload", "no method")
     action, destination = _done(payload, method)
     outcome, reason = _outcome(payload)
-    if action in (_LOGIN, _LOGIN_FAILED):
-        action = _LOGIN if action == _LOGIN and outcome == SUCCESS else _LOGIN_FAILED
-        outcome = SUCCESS if action == _LOGIN else FAILURE
+    if action in (LOGIN, LOGIN_FAILED):
+        action = LOGIN if action == LOGIN and outcome == SUCCESS else LOGIN_FAILED
+        outcome = SUCCESS if action == LOGIN else FAILURE
     actor, actor_type, role = _actor(payload)
     time, where = (
         (entry.timestamp, "/timestamp") if entry.timestamp is not None else (entry.receiveTimestamp, "/receiveTimestamp")
@@ -241,7 +236,7 @@ def _row(entry: Entry, payload: Payload, document: bytes) -> EventRow:
         actor_at="/protoPayload/authenticationInfo",
         actor_type=actor_type,
         role=role,
-        resource_type=method if action == _OTHER else told(entry.resource.type) if entry.resource is not None else "",
+        resource_type=method if action == OTHER else told(entry.resource.type) if entry.resource is not None else "",
         resource_id=told(payload.resourceName),
         reason=reason,
         client=address(told(payload.requestMetadata.callerIp)) if payload.requestMetadata is not None else "",
@@ -264,10 +259,10 @@ def _done(payload: Payload, method: str) -> tuple[str, str]:
     if method.startswith((_LOGINS, _ADMINS)):
         return meaning_of(method.rpartition(".")[2]), ""
     if extra is not None and (job := _job(extra.jobChange) or _job(extra.jobInsertion)):
-        return _JOBS.get(job.upper(), _EXECUTE), ""
+        return _JOBS.get(job.upper(), EXECUTE), ""
     action = _of_method(method[:METHOD_CHARACTERS_MAX])
-    if action == _RIGHTS and _opens(payload):
-        return _SHARE, Destination.LINK.value
+    if action == RIGHTS and _opens(payload):
+        return SHARE, LINK
     return action, ""
 
 
@@ -289,19 +284,18 @@ def _opens(payload: Payload) -> bool:
 def _of_method(method: str) -> str:
     """Return what a method such as `storage.objects.get` or `google.iam.admin.v1.CreateServiceAccount` does."""
     if _commands(method):
-        return _EXECUTE
+        return EXECUTE
     if _rights(method):
-        return _RIGHTS
+        return RIGHTS
     if _jobs(method):
-        return _SEARCH
+        return SEARCH
     if _table_rows(method):
-        return _READ
+        return READ
     name = method.rpartition(".")[2]
-    for pattern, action in _PATTERNS:
-        if pattern.match(name):
-            return action
+    if known := by_pattern(_PATTERNS, name):
+        return known
     found = _word(name)
-    return BY_VERB.get(found[1].lower(), _OTHER) if found else _OTHER
+    return BY_VERB.get(found[1].lower(), OTHER) if found else OTHER
 
 
 def _outcome(payload: Payload) -> tuple[str, str]:
@@ -349,15 +343,9 @@ def _parts(document: bytes) -> Envelope | None:
     return carried("/entries", entry.entries) if entry.entries is not None else None
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the entries of a file: NDJSON (an export to a bucket), an array (`gcloud logging read`), a page."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="gcp_audit",
     title="Google Cloud audit logs",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

@@ -9,28 +9,19 @@ from msgspec import Raw, Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action, Destination
 from sentinel.core.ids import derive
-from streams.sources.contract import Decoded, Source
 from streams.sources.google.names import meaning_of
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from streams.sources.shared.documents import Envelope, carried, json_source
+from streams.sources.shared.meanings import EMAIL, LINK, LOGIN_FAILED, OTHER, RIGHTS, SHARE
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, derived_id, instant, row, told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 # ruff: noqa: N815 - the names are those of the reports
 
 EVENTS_MAX: Final = 1_000  # of one activity; Google tells a handful
 
-_SHARE: Final = Action.SHARE.value
-_RIGHTS: Final = Action.PERMISSION_CHANGE.value
-_OTHER: Final = Action.OTHER.value
-_LINK: Final = Destination.LINK.value
-_EMAIL: Final = Destination.EMAIL.value
-_FAILED: Final = Action.LOGIN_FAILED.value
 
 _PUBLIC: Final = frozenset({"people_with_link", "public_on_the_web", "public_in_the_domain", "anyone_with_link"})
 _GIVES: Final = frozenset({"change_user_access", "change_document_access_scope", "change_document_visibility"})
@@ -100,11 +91,6 @@ class Activity(Struct, gc=False):
 _decode_activity: Final = msgspec.json.Decoder(Activity).decode
 
 
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return the rows of all activities, one an event, in their order, and what was refused."""
-    return decode_all(records, _read)
-
-
 def _read(document: bytes) -> list[EventRow] | Envelope:
     activity = _decode_activity(document)
     if activity.items is not None:
@@ -141,13 +127,13 @@ def _row(activity: Activity, event: Event, key: str, sub: str, occurred_at: int,
         occurred_at,
         action,
         actor,
-        FAILURE if action == _FAILED else SUCCESS,
+        FAILURE if action == LOGIN_FAILED else SUCCESS,
         sub=sub,
         actor_at="/actor",
         actor_type=actor_type,
-        resource_type=name if action == _OTHER else resource_type,
+        resource_type=name if action == OTHER else resource_type,
         resource_id=resource_id,
-        reason=f"to {target}" if target not in ("", resource_id) and action in (_SHARE, _RIGHTS) else failure,
+        reason=f"to {target}" if target not in ("", resource_id) and action in (SHARE, RIGHTS) else failure,
         client=address(told(activity.ipAddress)),
         application=application or "google workspace",
         destination=destination,
@@ -171,15 +157,15 @@ def _done(name: str, parameters: dict[str, str]) -> tuple[str, str]:
     action = meaning_of(name)
     lowered = name.lower()
     if lowered in _MAILS:
-        return _SHARE, _EMAIL
+        return SHARE, EMAIL
     if lowered == "publish_change":
-        return _SHARE, _LINK
-    if action == _RIGHTS and lowered in _GIVES:
+        return SHARE, LINK
+    if action == RIGHTS and lowered in _GIVES:
         opened = parameters.get("new_value", "").lower(), parameters.get("visibility", "").lower()
         if lowered != "change_user_access" and not _PUBLIC.isdisjoint(opened):
-            return _SHARE, _LINK
+            return SHARE, LINK
         if lowered == "change_user_access" and opened[0] not in _NO_ACCESS:
-            return _SHARE, ""
+            return SHARE, ""
     return action, ""
 
 
@@ -203,15 +189,9 @@ def _parts(document: bytes) -> Envelope | None:
     return carried("/items", activity.items) if activity.items is not None else None
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the activities of a file: NDJSON, an array, a page of the API (`items`)."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="google_workspace",
     title="Google Workspace activity reports",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

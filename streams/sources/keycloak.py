@@ -10,10 +10,9 @@ from msgspec import Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action
 from sentinel.core.ids import derive
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import Envelope, decode_all, split_documents
+from streams.sources.shared.documents import Envelope, json_source, split_documents
+from streams.sources.shared.meanings import CREATE, DELETE, EXECUTE, IMPORT, LOGIN, LOGIN_FAILED, LOGOUT, OTHER, RIGHTS, UPDATE
 from streams.sources.shared.values import (
     FAILURE,
     HUMAN,
@@ -22,57 +21,45 @@ from streams.sources.shared.values import (
     address,
     derived_id,
     instant,
+    moment_of,
     row,
-    since_epoch,
     told,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 # ruff: noqa: N815 - the names are those of the events
 
 LINE_BYTES_MAX: Final = 262_144
 
-_LOGIN: Final = Action.LOGIN.value
-_LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-_LOGOUT: Final = Action.LOGOUT.value
-_CREATE: Final = Action.CREATE.value
-_UPDATE: Final = Action.UPDATE.value
-_DELETE: Final = Action.DELETE.value
-_RIGHTS: Final = Action.PERMISSION_CHANGE.value
-_EXECUTE: Final = Action.EXECUTE.value
-_IMPORT: Final = Action.IMPORT.value
-_OTHER: Final = Action.OTHER.value
 
 # org.keycloak.events.EventType, without the `_ERROR` of those that failed.
 _TYPES: Final = {
-    **dict.fromkeys(("LOGIN", "CLIENT_LOGIN", "IDENTITY_PROVIDER_LOGIN", "IMPERSONATE"), (_LOGIN, "")),
-    **dict.fromkeys(("LOGOUT", "USER_SESSION_DELETED"), (_LOGOUT, "")),
-    "REGISTER": (_CREATE, "account"),
-    **dict.fromkeys(("UPDATE_PASSWORD", "RESET_PASSWORD", "UPDATE_CREDENTIAL", "REMOVE_CREDENTIAL"), (_UPDATE, "credentials")),
-    **dict.fromkeys(("UPDATE_TOTP", "REMOVE_TOTP"), (_UPDATE, "credentials")),
-    **dict.fromkeys(("UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL", "VERIFY_PROFILE"), (_UPDATE, "account")),
-    **dict.fromkeys(("FEDERATED_IDENTITY_LINK", "REMOVE_FEDERATED_IDENTITY"), (_UPDATE, "account")),
-    **dict.fromkeys(("USER_DISABLED_BY_PERMANENT_LOCKOUT", "USER_DISABLED_BY_TEMPORARY_LOCKOUT"), (_UPDATE, "account")),
-    "DELETE_ACCOUNT": (_DELETE, "account"),
-    **dict.fromkeys(("GRANT_CONSENT", "UPDATE_CONSENT", "REVOKE_GRANT"), (_RIGHTS, "consent")),
-    "CLIENT_REGISTER": (_CREATE, "client"),
-    "CLIENT_UPDATE": (_UPDATE, "client"),
-    "CLIENT_DELETE": (_DELETE, "client"),
+    **dict.fromkeys(("LOGIN", "CLIENT_LOGIN", "IDENTITY_PROVIDER_LOGIN", "IMPERSONATE"), (LOGIN, "")),
+    **dict.fromkeys(("LOGOUT", "USER_SESSION_DELETED"), (LOGOUT, "")),
+    "REGISTER": (CREATE, "account"),
+    **dict.fromkeys(("UPDATE_PASSWORD", "RESET_PASSWORD", "UPDATE_CREDENTIAL", "REMOVE_CREDENTIAL"), (UPDATE, "credentials")),
+    **dict.fromkeys(("UPDATE_TOTP", "REMOVE_TOTP"), (UPDATE, "credentials")),
+    **dict.fromkeys(("UPDATE_PROFILE", "UPDATE_EMAIL", "VERIFY_EMAIL", "VERIFY_PROFILE"), (UPDATE, "account")),
+    **dict.fromkeys(("FEDERATED_IDENTITY_LINK", "REMOVE_FEDERATED_IDENTITY"), (UPDATE, "account")),
+    **dict.fromkeys(("USER_DISABLED_BY_PERMANENT_LOCKOUT", "USER_DISABLED_BY_TEMPORARY_LOCKOUT"), (UPDATE, "account")),
+    "DELETE_ACCOUNT": (DELETE, "account"),
+    **dict.fromkeys(("GRANT_CONSENT", "UPDATE_CONSENT", "REVOKE_GRANT"), (RIGHTS, "consent")),
+    "CLIENT_REGISTER": (CREATE, "client"),
+    "CLIENT_UPDATE": (UPDATE, "client"),
+    "CLIENT_DELETE": (DELETE, "client"),
 }
-_OPERATIONS: Final = {"CREATE": _CREATE, "UPDATE": _UPDATE, "DELETE": _DELETE, "ACTION": _EXECUTE}
+_OPERATIONS: Final = {"CREATE": CREATE, "UPDATE": UPDATE, "DELETE": DELETE, "ACTION": EXECUTE}
 _grants: Final = re.compile(r".*(?:ROLE|GROUP_MEMBERSHIP|AUTHORIZATION|IDENTITY_PROVIDER_MAPPER|PERMISSION)").match
 # The last step of the path of an ACTION says what it did.
 _ACTIONS: Final = {
-    "reset-password": _UPDATE,
-    "disable-credential-types": _UPDATE,
-    "impersonation": _LOGIN,
-    "logout": _LOGOUT,
-    "logout-all": _LOGOUT,
-    "partialImport": _IMPORT,
+    "reset-password": UPDATE,
+    "disable-credential-types": UPDATE,
+    "impersonation": LOGIN,
+    "logout": LOGOUT,
+    "logout-all": LOGOUT,
+    "partialImport": IMPORT,
 }
 
 
@@ -127,11 +114,6 @@ _KINDS: Final = ("type=", "operationType=")
 _EMBEDDED: Final = b"::{"
 
 
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an event, in their order, and what was refused. A record is a JSON event or a line of the log."""
-    return decode_all(records, _read)
-
-
 def _read(document: bytes) -> list[EventRow] | Envelope:
     if document.lstrip()[:1] not in (b"{", b"["):
         return _read_line(document)
@@ -179,7 +161,7 @@ def _logged_at(record: Event, prefix: str) -> int:
     """Return the time of the record, else the first one in the line before the event."""
     for value, where in ((record.logged, "/@timestamp"), (record.timestamp, "/timestamp"), (record.time, "/time")):
         if value is not None:
-            return _moment(value, where)
+            return moment_of(value, where)
     found = _TIME.search(prefix)
     if found is None:
         raise RejectedError(Code.MISSING_FIELD, "", "no time at all")
@@ -194,16 +176,8 @@ def _time(event: Event) -> int:
         (event.logged, "/@timestamp"),
     ):
         if value is not None:
-            return _moment(value, where)
+            return moment_of(value, where)
     raise RejectedError(Code.MISSING_FIELD, "/time", "no time at all")
-
-
-def _moment(value: object, pointer: str) -> int:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return since_epoch(value, pointer)
-    if isinstance(value, str):
-        return instant(value, pointer)
-    raise RejectedError(Code.BAD_TIME, pointer, "neither a number nor a text")
 
 
 def _row(event: Event, occurred_at: int, id_: str) -> EventRow:
@@ -211,8 +185,8 @@ def _row(event: Event, occurred_at: int, id_: str) -> EventRow:
     action, resource_type, resource_id = _administered(event, kind) if kind else _done(event)
     error = told(event.error)
     failed = bool(error) or told(event.type).endswith("_ERROR")
-    if failed and action == _LOGIN:
-        action = _LOGIN_FAILED
+    if failed and action == LOGIN:
+        action = LOGIN_FAILED
     who = event.authDetails or AuthDetails()
     actor, actor_type = _actor(event, who)
     return row(
@@ -235,7 +209,7 @@ def _row(event: Event, occurred_at: int, id_: str) -> EventRow:
 def _done(event: Event) -> tuple[str, str, str]:
     """Return what a user's event did: the action, the kind of thing and which; of another type, its name."""
     name = told(event.type).rpartition(".")[2]
-    action, resource = _TYPES.get(name.removesuffix("_ERROR"), (_OTHER, name.removesuffix("_ERROR").lower()))
+    action, resource = _TYPES.get(name.removesuffix("_ERROR"), (OTHER, name.removesuffix("_ERROR").lower()))
     impersonated = name == "IMPERSONATE"
     return action, "account" if impersonated else resource, (_username(event) or told(event.userId)) if impersonated else ""
 
@@ -243,11 +217,11 @@ def _done(event: Event) -> tuple[str, str, str]:
 def _administered(event: Event, operation: str) -> tuple[str, str, str]:
     """Return what an administrator did: to roles and memberships it is about rights."""
     kind, path = told(event.resourceType), told(event.resourcePath)
-    action = _OPERATIONS.get(operation.upper(), _OTHER)
-    if action == _EXECUTE:
-        action = _ACTIONS.get(path.rpartition("/")[2], _EXECUTE)
+    action = _OPERATIONS.get(operation.upper(), OTHER)
+    if action == EXECUTE:
+        action = _ACTIONS.get(path.rpartition("/")[2], EXECUTE)
     elif _grants(kind.upper()):
-        action = _RIGHTS
+        action = RIGHTS
     return action, kind.lower() or operation.lower(), path
 
 
@@ -278,10 +252,10 @@ def split(data: bytes) -> list[bytes]:
     return [line for line in lines if any(kind.encode() in line for kind in _KINDS) or _EMBEDDED in line]
 
 
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="keycloak",
     title="Keycloak: login and admin events, in JSON and as logged",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson", "text/plain"),
+    read=_read,
     split=split,
+    also=("text/plain",),
 )

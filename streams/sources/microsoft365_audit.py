@@ -11,15 +11,13 @@ from msgspec import Raw, Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from streams.sources.contract import Decoded, Source
 from streams.sources.microsoft.directory import INTERRUPTED
-from streams.sources.microsoft.operations import CREATE, EMAIL, LOGIN, LOGIN_FAILED, OTHER, SHARE, UPDATE, Meaning, meaning_of
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from streams.sources.microsoft.operations import Meaning, meaning_of
+from streams.sources.shared.documents import Envelope, carried, json_source, split_documents
+from streams.sources.shared.meanings import CREATE, EMAIL, LOGIN, LOGIN_FAILED, OTHER, SHARE, UPDATE
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, host, instant, row, told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 _NOTHING: Final = Raw()
@@ -104,11 +102,6 @@ _FORWARDS: Final = frozenset(
 )
 _RULES: Final = re.compile(r"(?:New|Set|Enable)-(?:InboxRule|TransportRule|Mailbox|SweepRule)$").match
 _FILES: Final = frozenset({"sharepoint", "onedrive"})
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row a record, in their order, and what was refused. A record is one of the log, or carries it."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -297,10 +290,10 @@ def split(data: bytes) -> list[bytes]:
     return split_documents(text, _parts)
 
 
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="microsoft365_audit",
     title="Microsoft 365: unified audit log",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson", "text/csv"),
+    read=_read,
     split=split,
+    also=("text/csv",),
 )

@@ -10,22 +10,17 @@ from msgspec import Struct, field
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import Action, Destination
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import Envelope, decode_all, split_documents
+from sentinel.core.event import Action
+from streams.sources.shared.documents import Envelope, json_source
+from streams.sources.shared.meanings import EMAIL, LINK, OTHER
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, derived_id, instant, row, told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 # ruff: noqa: N815 - the names are those of the log
 
 MESSAGE_CHARACTERS_MAX: Final = 8_192
-
-_LINK: Final = Destination.LINK.value
-_EMAIL: Final = Destination.EMAIL.value
 
 
 class _Sentence(NamedTuple):
@@ -57,16 +52,16 @@ _SENTENCES: Final = _sentences(
     (r'File "(?P<what>.*)" deleted from trash bin', Action.DELETE, "file", ""),
     (rf'File{_ID} deleted: "(?P<what>.*)"', Action.DELETE, "file", ""),
     (r'Version "[^"]*" of "(?P<what>[^"]*)" was (?:restored|deleted)', Action.UPDATE, "file", ""),
-    (r'The \w+ "(?P<what>.*?)" with ID "[^"]*" has been shared via link', Action.SHARE, "file", _LINK),
+    (r'The \w+ "(?P<what>.*?)" with ID "[^"]*" has been shared via link', Action.SHARE, "file", LINK),
     (
         r'The \w+ "(?P<what>.*?)" with ID "[^"]*" has been shared (?:via|to the) e?-?mail.*? "(?P<to>[^"]*)"',
         Action.SHARE,
         "file",
-        _EMAIL,
+        EMAIL,
     ),
     (r'The \w+ "(?P<what>.*?)" with ID "[^"]*" has been shared to the [\w ]+ "(?P<to>[^"]*)"', Action.SHARE, "file", ""),
     (r'The \w+ "(?P<what>.*?)" with ID "[^"]*" has been (?:un)?shared', Action.PERMISSION_CHANGE, "file", ""),
-    (r'The shared \w+ with the token "(?P<what>[^"]*)" by "[^"]*" has been accessed', Action.READ, "public-link", _LINK),
+    (r'The shared \w+ with the token "(?P<what>[^"]*)" by "[^"]*" has been accessed', Action.READ, "public-link", LINK),
     (r'The (?:permissions|password|expiration date|note) of the .*?"(?P<what>[^"]*)"', Action.PERMISSION_CHANGE, "file", ""),
     (r'User "(?P<to>.*)" (?:added to|removed from) group "(?P<what>.*)"', Action.PERMISSION_CHANGE, "group", ""),
     (r'User created: "(?P<what>.*)"', Action.CREATE, "account", ""),
@@ -121,11 +116,6 @@ class Line(Struct, gc=False):
 _decode_line: Final = msgspec.json.Decoder(Line).decode
 
 
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row a line of the audit, in their order, and what was refused."""
-    return decode_all(records, _read)
-
-
 def _read(document: bytes) -> list[EventRow] | Envelope:
     line = _decode_line(document)
     if line.app is None:
@@ -163,7 +153,7 @@ def _row(line: Line, message: str, document: bytes) -> EventRow:
     )
 
 
-_UNKNOWN: Final = _Sentence(re.compile(""), Action.OTHER.value, "admin_audit")
+_UNKNOWN: Final = _Sentence(re.compile(""), OTHER, "admin_audit")
 
 
 def _actor(line: Line, groups: dict[str, Any], message: str, sentence: _Sentence) -> tuple[str, str]:
@@ -195,15 +185,8 @@ def _occurred_at(line: Line) -> int:
     return instant(text, where, utc=True)
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the lines of a log."""
-    return split_documents(data, lambda _: None)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="nextcloud_audit",
     title="Nextcloud: admin_audit log",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
 )

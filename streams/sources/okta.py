@@ -11,22 +11,30 @@ from msgspec import Raw, Struct
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
-from sentinel.core.event import TEXT_MAX, Action
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import Envelope, carried, decode_all, split_documents
+from sentinel.core.event import TEXT_MAX
+from streams.sources.shared.documents import Envelope, carried, json_source
+from streams.sources.shared.meanings import (
+    BY_VERB,
+    CREATE,
+    DELETE,
+    EXPORT,
+    IMPORT,
+    LOGIN,
+    LOGIN_FAILED,
+    LOGOUT,
+    NAMES_MAX,
+    OTHER,
+    READ,
+    RIGHTS,
+    UPDATE,
+    by_pattern,
+    each,
+    patterns,
+)
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, UNKNOWN, address, derived_id, host, instant, row, told
-from streams.sources.shared.verbs import BY_VERB
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
-
-NAMES_MAX: Final = 16_384
-
-_LOGIN: Final = Action.LOGIN.value
-_LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-_OTHER: Final = Action.OTHER.value
 
 
 class Actor(Struct, rename="camel", gc=False):
@@ -108,59 +116,47 @@ _SUCCESSES: Final = frozenset({"SUCCESS", "ALLOW", ""})
 _FAILURES: Final = frozenset({"FAILURE", "DENY"})
 
 
-def _each(action: Action, names: str) -> dict[str, str]:
-    return dict.fromkeys(names.split(), action.value)
-
-
 _BY_NAME: Final = {
-    **_each(Action.LOGIN, "user.session.start user.authentication.sso user.authentication.auth_via_AD_agent"),
-    **_each(
-        Action.LOGIN,
+    **each(LOGIN, "user.session.start user.authentication.sso user.authentication.auth_via_AD_agent"),
+    **each(
+        LOGIN,
         "user.authentication.auth_via_IDP user.authentication.auth_via_LDAP_agent user.authentication.auth_via_social",
     ),
-    **_each(
-        Action.LOGIN,
+    **each(
+        LOGIN,
         "user.authentication.auth_via_radius user.authentication.auth_via_iwa app.oauth2.signon app.oauth2.as.authorize",
     ),
-    **_each(Action.LOGIN, "user.session.impersonation.initiate user.authentication.auth_unconfigured_identifier"),
-    **_each(Action.LOGOUT, "user.session.end user.session.expire user.session.clear user.authentication.slo"),
-    **_each(Action.LOGOUT, "user.session.impersonation.end"),
-    **_each(Action.PERMISSION_CHANGE, "user.session.impersonation.grant user.session.impersonation.extend"),
-    **_each(Action.PERMISSION_CHANGE, "user.session.impersonation.revoke"),
+    **each(LOGIN, "user.session.impersonation.initiate user.authentication.auth_unconfigured_identifier"),
+    **each(LOGOUT, "user.session.end user.session.expire user.session.clear user.authentication.slo"),
+    **each(LOGOUT, "user.session.impersonation.end"),
+    **each(RIGHTS, "user.session.impersonation.grant user.session.impersonation.extend"),
+    **each(RIGHTS, "user.session.impersonation.revoke"),
     # The factor is a step of a session: its start says whether the person got in.
-    **_each(
-        Action.OTHER,
+    **each(
+        OTHER,
         "user.authentication.auth_via_mfa user.authentication.verify policy.evaluate_sign_on user.session.context.change",
     ),
-    **_each(Action.OTHER, "user.session.access_admin_app security.threat.detected user.risk.detect user.mfa.attempt_bypass"),
-    **_each(Action.UPDATE, "user.account.lock user.account.lock.limit user.account.unlock user.account.update_password"),
-    **_each(
-        Action.UPDATE,
+    **each(OTHER, "user.session.access_admin_app security.threat.detected user.risk.detect user.mfa.attempt_bypass"),
+    **each(UPDATE, "user.account.lock user.account.lock.limit user.account.unlock user.account.update_password"),
+    **each(
+        UPDATE,
         "user.account.reset_password user.account.update_profile user.account.report_suspicious_activity_by_enduser",
     ),
-    **_each(Action.DELETE, "user.lifecycle.delete.initiated user.lifecycle.delete.completed"),
-    **_each(Action.UPDATE, "user.lifecycle.activate user.lifecycle.deactivate user.lifecycle.suspend user.lifecycle.unsuspend"),
-    **_each(Action.READ, "app.access_request.request app.user_management.password.read"),
-    **_each(Action.CREATE, "system.log_stream.lifecycle.create"),
+    **each(DELETE, "user.lifecycle.delete.initiated user.lifecycle.delete.completed"),
+    **each(UPDATE, "user.lifecycle.activate user.lifecycle.deactivate user.lifecycle.suspend user.lifecycle.unsuspend"),
+    **each(READ, "app.access_request.request app.user_management.password.read"),
+    **each(CREATE, "system.log_stream.lifecycle.create"),
 }
-_PATTERNS: Final = tuple(
-    (re.compile(pattern), action.value)
-    for pattern, action in (
-        (r".*(?:export|download|report)", Action.EXPORT),
-        (
-            r".*\b(?:privilege|user_membership|group_membership|admin_role|role|iam|api_token|grant|consent|policy|zone)\b",
-            Action.PERMISSION_CHANGE,
-        ),
-        (r"user\.mfa\.|user\.credential\.|user\.account\.", Action.UPDATE),
-        (r".*\.import", Action.IMPORT),
-        (r"system\.org\.rate_limit", Action.OTHER),
-    )
+_PATTERNS: Final = patterns(
+    (r".*(?:export|download|report)", EXPORT),
+    (
+        r".*\b(?:privilege|user_membership|group_membership|admin_role|role|iam|api_token|grant|consent|policy|zone)\b",
+        RIGHTS,
+    ),
+    (r"user\.mfa\.|user\.credential\.|user\.account\.", UPDATE),
+    (r".*\.import", IMPORT),
+    (r"system\.org\.rate_limit", OTHER),
 )
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an event, in their order, and what was refused."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -186,9 +182,9 @@ def _row(event: Event, name: str, published: str, document: bytes) -> EventRow:
     action = _of_type(name[:TEXT_MAX])
     outcome, reason = _outcome(event)
     if name == _FACTOR and outcome == FAILURE:
-        action = _LOGIN_FAILED
-    if action == _LOGIN:
-        action = {FAILURE: _LOGIN_FAILED, UNKNOWN: _OTHER}.get(outcome, _LOGIN)
+        action = LOGIN_FAILED
+    if action == LOGIN:
+        action = {FAILURE: LOGIN_FAILED, UNKNOWN: OTHER}.get(outcome, LOGIN)
     actor, actor_type = _actor(event.actor or _NOBODY)
     resource_type, resource_id, application, others = _targets(event)
     context = event.authentication_context
@@ -200,7 +196,7 @@ def _row(event: Event, name: str, published: str, document: bytes) -> EventRow:
         outcome,
         actor_at="/actor",
         actor_type=actor_type,
-        resource_type=name if action == _OTHER else resource_type,
+        resource_type=name if action == OTHER else resource_type,
         resource_id=resource_id,
         reason=reason or others,
         client=_client(event),
@@ -215,11 +211,10 @@ def _of_type(name: str) -> str:
     """Return what an event type such as `group.user_membership.add` means: by name, by its words, by its last verb."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    for pattern, action in _PATTERNS:
-        if pattern.match(name):
-            return action
+    if known := by_pattern(_PATTERNS, name):
+        return known
     words = re.split(r"[._]", name)
-    return next((BY_VERB[word] for word in reversed(words) if word in BY_VERB), _OTHER)
+    return next((BY_VERB[word] for word in reversed(words) if word in BY_VERB), OTHER)
 
 
 def _outcome(event: Event) -> tuple[str, str]:
@@ -267,15 +262,9 @@ def _parts(document: bytes) -> Envelope | None:
     return _carried(event) if event.event_type is None else None
 
 
-def split(data: bytes) -> list[bytes]:
-    """Return the events of a file: NDJSON, the API's array, event hooks."""
-    return split_documents(data, _parts)
-
-
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="okta",
     title="Okta System Log",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson"),
-    split=split,
+    read=_read,
+    parts=_parts,
 )

@@ -9,30 +9,14 @@ from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import TEXT_MAX
 from sentinel.core.ids import derive
-from streams.sources.contract import Decoded, Source
-from streams.sources.shared.documents import BOM, Envelope, carried, decode_all, split_documents
+from streams.sources.shared.documents import BOM, Envelope, carried, json_source, split_documents
+from streams.sources.shared.meanings import EXECUTE, LOGIN, LOGIN_FAILED, OTHER
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, derived_id, host, instant, row, told
-from streams.sources.windows.kinds import (
-    BY_MASK,
-    EXECUTE,
-    HAS_STATUS,
-    KINDS,
-    LOGIN,
-    LOGIN_FAILED,
-    OTHER,
-    SESSION,
-    SUBJECT,
-    TARGET,
-    Kind,
-    action_of_mask,
-    status_text,
-)
+from streams.sources.windows.kinds import BY_MASK, HAS_STATUS, KINDS, SESSION, SUBJECT, TARGET, Kind, action_of_mask, status_text
 from streams.sources.windows.shapes import Data, Told, told_json
 from streams.sources.windows.xml import cut, told_xml, utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sentinel.core.event import EventRow
 
 NAMES_MAX: Final = 32_768
@@ -47,11 +31,6 @@ _AT_THE_MACHINE: Final = frozenset({"2", "7", "11", "12", "13"})  # interactive,
 _REMOTE_DESKTOP: Final = "10"
 _PIPES: Final = "IPC$"  # its "files" are calls of a service
 _SIGNED: Final = 1 << 32  # NTSTATUS is also written as a negative number
-
-
-def decode(records: Sequence[bytes]) -> Decoded:
-    """Return one row an event, in their order, and what was refused."""
-    return decode_all(records, _read)
 
 
 def _read(document: bytes) -> list[EventRow] | Envelope:
@@ -231,10 +210,10 @@ def split(data: bytes) -> list[bytes]:
     return cut(text) if text.startswith(_MARKUP) else split_documents(text, lambda _: None)
 
 
-SOURCE: Final = Source(
+SOURCE: Final = json_source(
     name="windows_security",
     title="Windows Security log: Winlogbeat, NXLog, Event JSON and XML",
-    decode=decode,
-    media_types=("application/json", "application/x-ndjson", "application/xml", "text/xml"),
+    read=_read,
     split=split,
+    also=("application/xml", "text/xml"),
 )

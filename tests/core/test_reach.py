@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sentinel.assembly import detectors
 from sentinel.core.detector import Detector
-from sentinel.core.event import Action, ActorType, Destination
+from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.explain import EXPLANATIONS
 from sentinel.core.facts.declare import INDEX
 from sentinel.core.reach import _DEAD, EVERYTHING, Told, can_find, missing_for, reasons, told_by
-from tests.builders import an_event
+from tests.builders import a_hospital, an_event, on, seen_by
 
 READS = Told(
     fields=frozenset({"id", "occurred_at", "action", "actor_id", "patient_id"}),
@@ -71,10 +74,71 @@ def test_what_events_tell_is_read_off_them() -> None:
     assert told_by([an_event(patient_id="p", destination=str(Destination.LINK))]).destinations == {"link"}
 
 
-def test_what_stays_dead_is_a_fact() -> None:
-    """Names out of the table of facts."""
-    assert all(fact in INDEX for _, facts in _DEAD for fact in facts)
-    assert all(np.isnan(value) or value == 0.0 for _, facts in _DEAD for value in facts.values())
+HOSPITAL = a_hospital(20, people=20, patients=60, days=30)
+ODD = [  # what nobody does in that hospital
+    an_event(when=on(30), actor_id="actor-0", application="imaging"),
+    an_event(when=on(30), actor_id="nobody-of-the-hospital", patient_id="patient-0"),
+]
+EVENTS = [*HOSPITAL.events, *ODD]
+NEEDED = ("id", "sub", "occurred_at", "action", "outcome", "actor_id", "actor_type", "resource_count")
+BY_FIELD = ("patient_id", "device", "application", "site", "resource_sensitivity", "destination")
+BY_ACTION: tuple[tuple[Action, ...], ...] = (
+    *((one,) for one in (Action.SEARCH, Action.DELETE, Action.LOGIN, Action.LOGIN_FAILED, Action.PERMISSION_CHANGE)),
+    (Action.EXPORT, Action.PRINT, Action.SHARE),
+    (Action.CREATE, Action.UPDATE, Action.DELETE),
+)
+COMPARED = ("_actor", "_peers", "_limit", "_spread")  # what a count is compared with finds nothing alone
+
+
+def lived(events: Sequence[EventRow]) -> dict[str, float]:
+    """Return the facts that stay at one value over all events, missing ones aside; missing when they always are."""
+    dead = {}
+    for name, values in zip(INDEX, seen_by(HOSPITAL.context, events).matrix(), strict=True):
+        known = np.unique(values[~np.isnan(values)])
+        if len(known) < 2 and not name.endswith(COMPARED):
+            dead[name] = float(known[0]) if len(known) else float("nan")
+    return dead
+
+
+def without_fields(*names: str) -> list[EventRow]:
+    """Return the hospital's events without some fields."""
+    emptied: dict[str, Any] = dict.fromkeys(names, "")
+    return [one._replace(**emptied) for one in EVENTS]
+
+
+def without_actions(*actions: Action) -> list[EventRow]:
+    """Return the hospital's events, some of which are told as `other` ones."""
+    return [one._replace(action=str(Action.OTHER)) if one.action in actions else one for one in EVENTS]
+
+
+LACKING = {
+    **{name: without_fields(name) for name in BY_FIELD},
+    "all other fields": without_fields(*(name for name in EventRow._fields if name not in (*NEEDED, *BY_FIELD, "purpose"))),
+    **{" ".join(actions): without_actions(*actions) for actions in BY_ACTION},
+    "all other actions": without_actions(Action.LOGOUT, Action.IMPORT, Action.EXECUTE),
+    "emergencies": [
+        one._replace(purpose="", action=str(Action.READ) if one.action == Action.BREAK_GLASS else one.action) for one in EVENTS
+    ],
+}
+
+
+def test_with_everything_told_no_fact_is_dead() -> None:
+    """The hospital from which the next test takes things shows all there is."""
+    assert lived(EVENTS) == {}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_what_is_dead_is_declared(what: str) -> None:
+    """Events without one thing leave just those facts at one value that the table says: a fact forgotten there is found here."""
+    told = told_by(LACKING[what])
+    declared = {fact: value for lacks, facts in _DEAD if lacks(told) for fact, value in facts.items()}
+    assert lived(LACKING[what]) == pytest.approx(declared, abs=0, nan_ok=True)
+
+
+def test_every_row_of_the_table_is_tried() -> None:
+    """Else what it declares is held by nothing."""
+    tried = [told_by(events) for events in LACKING.values()]
+    assert all(any(lacks(told) for told in tried) for lacks, _ in _DEAD)
 
 
 def test_ordinary_reasons_say_what_they_lack() -> None:

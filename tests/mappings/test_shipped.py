@@ -138,6 +138,7 @@ def raw_lines(path: str) -> list[bytes]:
         ("postgresql_csvlog", "db_audit/pgaudit/cnpg-csvlog-pgaudit.csv", 2, 0),
         ("web_access_combined", "web_access/apache/elastic-apache_logs.gz", 4_594, 5_406),
         ("mariadb_server_audit", "db_audit/mariadb/mariadb-server_audit.log", 31, 5),
+        ("mysql_enterprise_audit", "db_audit/mysql/mysql-enterprise-audit_json.log", 4, 2),
     ],
 )
 def test_a_real_file_goes_through(name: str, path: str, rows: int, skipped: int) -> None:

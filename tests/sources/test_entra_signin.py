@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sentinel.core.errors import RejectionCode as Code
-from streams.sources.entra_signin import SOURCE, split
+from streams.sources.entra_signin import SOURCE
 from streams.sources.microsoft.directory import activity
 from tests.sources.records import refusals, told
 
@@ -53,7 +53,8 @@ def test_one_sign_in_is_one_event_however_it_was_exported() -> None:
     rows = [row for one in documents for row in SOURCE.decode([json.dumps(one).encode()]).rows]
     assert len(rows) == 4
     assert len(set(rows)) == 1
-    assert len(split(b"\n".join(json.dumps(one).encode() for one in documents))) == 4
+    assert SOURCE.split is not None
+    assert len(SOURCE.split(b"\n".join(json.dumps(one).encode() for one in documents))) == 4
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EPOCH, REASON_MAX, TEXT_MAX, AccessEvent
+from streams.sources.contract import Decoded
 from streams.sources.fhir_auditevent import SOURCE, split
+from streams.sources.shared.documents import REFUSED_MAX
 from tests.sources.fhir_events import (
     ABSENT,
     EVENTS,
@@ -272,6 +274,23 @@ def test_a_record_that_nobody_cut_is_cut_here() -> None:
     assert [row.id for row in decoded.rows] == ["a-0", "a-2", "a-0", "a-2"]
     assert decoded.records == [1, 1, 2, 2]
     assert [(one.index, one.pointer) for one in decoded.rejections] == [(0, ""), (1, "/1"), (2, "/1")]
+
+
+@pytest.mark.parametrize("bundled", [False, True])
+def test_a_record_of_garbage_is_not_refused_without_end(bundled: bool) -> None:
+    """A thousand bad events in a record are some rejections and one that says so; good ones among them are taken."""
+
+    def decoded(*events: object) -> Decoded:
+        bundle = {"resourceType": "Bundle", "entry": [{"resource": one} for one in events]}
+        return SOURCE.decode([json.dumps(bundle if bundled else events).encode()])
+
+    bad = an_event(agent=[])
+    garbage = decoded(*[bad] * 1_000)
+    assert len(garbage.rejections) == REFUSED_MAX + 1
+    assert garbage.rejections[-1].code == Code.TOO_LARGE
+    mixed = decoded(an_event(id="first"), *[bad] * 1_000, an_event(id="last"))
+    assert [row.id for row in mixed.rows] == ["first", "last"]
+    assert len(mixed.rejections) == REFUSED_MAX + 1
 
 
 # What is kept in memory

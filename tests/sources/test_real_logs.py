@@ -27,6 +27,9 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     "aws_cloudtrail/ocsf-examples/API_Activity__samples__generic_api_activity.raw": ("aws_cloudtrail", 1, {}),
     "aws_cloudtrail/ocsf-examples/Account_Change__samples__account_change.raw": ("aws_cloudtrail", 1, {}),
     "aws_cloudtrail/ocsf-examples/Authentication__samples__authentication.raw": ("aws_cloudtrail", 1, {}),
+    "aws_cloudtrail/ocsf-examples/API_Activity__samples__generic_api_activity.ocsf": ("ocsf", 1, {}),
+    "aws_cloudtrail/ocsf-examples/Account_Change__samples__account_change.ocsf": ("ocsf", 1, {}),
+    "aws_cloudtrail/ocsf-examples/Authentication__samples__authentication.ocsf": ("ocsf", 1, {}),
     # An event that names neither a user nor a client.
     "keycloak/rest-webhook-kafka-events.ndjson": ("keycloak", 5, {("no-actor", "/userId"): 1}),
     "keycloak/sekoia-keycloak-events.ndjson": ("keycloak", 6, {}),

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import COUNT_MAX, EPOCH, REASON_MAX, TEXT_MAX, AccessEvent, Action, EventRow, moment, row_of
-from streams.sources.sentinel_json import RECORD_BYTES_MAX, SOURCE, Line
+from streams.sources.sentinel_json import SOURCE
+from streams.sources.shared.own import RECORD_BYTES_MAX, Line
 from tests.sources.records import raw, told
 
 BASE = {"id": "e-1", "occurred_at": "2025-03-04T09:15:30Z", "action": "read", "actor_id": "p-17"}

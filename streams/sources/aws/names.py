@@ -6,25 +6,23 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from sentinel.core.event import Action
-from streams.sources.shared.verbs import BY_VERB
-
-NAMES_MAX: Final = 16_384
-
-LOGIN: Final = Action.LOGIN.value
-LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-LOGOUT: Final = Action.LOGOUT.value
-SEARCH: Final = Action.SEARCH.value
-READ: Final = Action.READ.value
-CREATE: Final = Action.CREATE.value
-UPDATE: Final = Action.UPDATE.value
-DELETE: Final = Action.DELETE.value
-EXPORT: Final = Action.EXPORT.value
-IMPORT: Final = Action.IMPORT.value
-SHARE: Final = Action.SHARE.value
-RIGHTS: Final = Action.PERMISSION_CHANGE.value
-EXECUTE: Final = Action.EXECUTE.value
-OTHER: Final = Action.OTHER.value
+from streams.sources.shared.meanings import (
+    BY_VERB,
+    DELETE,
+    EXPORT,
+    IMPORT,
+    LOGIN,
+    LOGOUT,
+    NAMES_MAX,
+    OTHER,
+    READ,
+    RIGHTS,
+    SEARCH,
+    SHARE,
+    UPDATE,
+    by_pattern,
+    patterns,
+)
 
 _LOGINS: Final = (
     *("ConsoleLogin", "SwitchRole", "UserAuthentication", "Authenticate", "Federate", "AssumeRole", "AssumeRoleWithSAML"),
@@ -53,27 +51,24 @@ _BY_NAME: Final = {
 }
 
 _LOOKS: Final = r"(?:Get|List|Describe|Head|BatchGet|Cancel|Simulate|Generate|Check|Test|Validate|Preview)"
-_BY_PATTERN: Final = tuple(
-    (re.compile(pattern), action)
-    for pattern, action in (
-        (rf"(?!{_LOOKS}).*Export", EXPORT),
-        (rf"(?!{_LOOKS}).*Import", IMPORT),
-        # Whoever holds a key, a password or a certificate has the right.
-        (
-            rf"(?!{_LOOKS}).*(?:Policy|Policies|Permission|Acl$|PublicAccessBlock|PermissionsBoundary|UserToGroup|UserFromGroup)",
-            RIGHTS,
-        ),
-        (
-            rf"(?!{_LOOKS}).*(?:AccessKey|LoginProfile|MFADevice|SSHPublicKey|SigningCertificate|ServiceSpecificCredential)",
-            RIGHTS,
-        ),
-        (
-            rf"(?!{_LOOKS}).*(?:SAMLProvider|OpenIDConnectProvider|GroupMembership|AccountAssignment|PermissionSet|SecurityGroup)",
-            RIGHTS,
-        ),
-        (r"(?:Create|Retire|Revoke)Grant", RIGHTS),
-        (r"Put(?:Bucket|Object(?:Tagging|Retention|Legal|Lock))", UPDATE),
-    )
+_BY_PATTERN: Final = patterns(
+    (rf"(?!{_LOOKS}).*Export", EXPORT),
+    (rf"(?!{_LOOKS}).*Import", IMPORT),
+    # Whoever holds a key, a password or a certificate has the right.
+    (
+        rf"(?!{_LOOKS}).*(?:Policy|Policies|Permission|Acl$|PublicAccessBlock|PermissionsBoundary|UserToGroup|UserFromGroup)",
+        RIGHTS,
+    ),
+    (
+        rf"(?!{_LOOKS}).*(?:AccessKey|LoginProfile|MFADevice|SSHPublicKey|SigningCertificate|ServiceSpecificCredential)",
+        RIGHTS,
+    ),
+    (
+        rf"(?!{_LOOKS}).*(?:SAMLProvider|OpenIDConnectProvider|GroupMembership|AccountAssignment|PermissionSet|SecurityGroup)",
+        RIGHTS,
+    ),
+    (r"(?:Create|Retire|Revoke)Grant", RIGHTS),
+    (r"Put(?:Bucket|Object(?:Tagging|Retention|Legal|Lock))", UPDATE),
 )
 _verb: Final = re.compile(r"(?:Batch|Bulk|Transact)?([A-Z][a-z]+)").match
 
@@ -83,8 +78,7 @@ def action_of(name: str) -> str:
     """Return what an event's name means; `other` when neither it nor its verb is known."""
     if name in _BY_NAME:
         return _BY_NAME[name]
-    for pattern, action in _BY_PATTERN:
-        if pattern.match(name):
-            return action
+    if known := by_pattern(_BY_PATTERN, name):
+        return known
     verb = _verb(name)
     return BY_VERB.get(verb[1].lower(), OTHER) if verb else OTHER

@@ -40,7 +40,7 @@ from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
 from streams.sources.fhir.elements import Agent, AgentParts
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.references import NO_CONTENTS, Contents, Named, code, codes, cx_id, named, rpps, text_of
-from streams.sources.fhir.rejections import BROKEN, rejected
+from streams.sources.shared.documents import BROKEN, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -387,7 +387,7 @@ def told_agents(agents: bytes, contents: Contents = NO_CONTENTS) -> list[tuple[P
     try:
         told = (_decode_agents(agents) if agents else None) or ()
     except BROKEN as error:
-        raise rejected(error, agents, "/agent") from None
+        raise refusal(error, agents, "/agent") from None
     return [_told_agent(parts, number, contents) for number, parts in enumerate(told)]
 
 
@@ -395,7 +395,7 @@ def _told_agent(parts: AgentParts, number: int, contents: Contents) -> tuple[Par
     try:
         return _told_party(parts, contents), _places[joined((parts.network, parts.networkString, parts.networkUri))]
     except (RejectedError, *BROKEN) as error:
-        raise rejected(error, joined(astuple(parts)), f"/agent/{number}") from None
+        raise refusal(error, joined(astuple(parts)), f"/agent/{number}") from None
 
 
 def _told_party(parts: AgentParts, contents: Contents) -> Party:
@@ -408,7 +408,7 @@ def _told_party(parts: AgentParts, contents: Contents) -> Party:
     try:
         policy = _decode_policy(parts.policy)  # nearly always only to see that it can be read
     except BROKEN as error:
-        raise rejected(error, parts.policy, "/policy") from None
+        raise refusal(error, parts.policy, "/policy") from None
     return _party_of(joined(told[: _POLICY + 1]), contents) if policy and one.asks_policy else one
 
 

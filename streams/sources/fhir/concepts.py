@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from streams.sources.fhir.elements import Concept
-from streams.sources.fhir.rejections import BROKEN, rejected
+from streams.sources.shared.documents import BROKEN, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def concept(raw: bytes, pointer: str) -> Concept | None:
     try:
         return _decode_concept(raw) if raw else None
     except BROKEN as error:
-        raise rejected(error, raw, pointer) from None
+        raise refusal(error, raw, pointer) from None
 
 
 def concepts(raw: bytes, pointer: str) -> Sequence[Concept]:
@@ -36,4 +36,4 @@ def concepts(raw: bytes, pointer: str) -> Sequence[Concept]:
     try:
         return (_decode_concepts(raw) if raw else None) or ()
     except BROKEN as error:
-        raise rejected(error, raw, pointer) from None
+        raise refusal(error, raw, pointer) from None

@@ -13,7 +13,7 @@ from streams.sources.fhir.concepts import BETWEEN, concept, concepts, joined
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.queries import decoded, query_of
 from streams.sources.fhir.references import Named, code, codes, cx_id, named, pointed_at
-from streams.sources.fhir.rejections import rejected
+from streams.sources.shared.documents import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -193,7 +193,7 @@ def touched(event: AuditEvent, contents: Contents) -> Touched:
         try:
             part = _parts[joined((entity.type, entity.role, entity.lifecycle, entity.securityLabel))]
         except RejectedError as error:
-            raise rejected(error, b"", f"/entity/{number}") from None
+            raise refusal(error, b"", f"/entity/{number}") from None
         if part.is_request and found.session:  # which leads: nothing else of a request is read
             continue
         what = entity.what or entity.reference

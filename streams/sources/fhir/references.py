@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from streams.sources.fhir.codes import RPPS_SYSTEMS
 from streams.sources.fhir.elements import Concept, Contained, Identifier
 from streams.sources.fhir.kept import Kept
-from streams.sources.fhir.rejections import BROKEN
+from streams.sources.shared.documents import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

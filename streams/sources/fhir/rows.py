@@ -33,7 +33,7 @@ from streams.sources.fhir.elements import Origin
 from streams.sources.fhir.entities import Touched, touched
 from streams.sources.fhir.kept import Kept
 from streams.sources.fhir.references import NO_CONTENTS, Contents, code, codes, named, text_of
-from streams.sources.fhir.rejections import BROKEN, rejected
+from streams.sources.shared.documents import BROKEN, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -252,7 +252,7 @@ def _application_and_site(raw: bytes) -> tuple[str, str]:
     try:
         origin = (_decode_origin(raw) if raw else None) or Origin()
     except BROKEN as error:
-        raise rejected(error, raw, "/source") from None
+        raise refusal(error, raw, "/source") from None
     observer = named(origin.observer)
     application = observer.display or observer.id or (origin.identifier.value if origin.identifier else None) or ""
     if isinstance(origin.site, str):
@@ -266,7 +266,7 @@ def _derived_id(document: bytes) -> str:
     try:
         content = msgspec.json.decode(document)
     except BROKEN as error:  # in what was skipped until here
-        raise rejected(error, document) from None
+        raise refusal(error, document) from None
     return derive("event", msgspec.json.encode(content, order="sorted").decode())
 
 

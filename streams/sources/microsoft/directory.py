@@ -6,9 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from sentinel.core.event import TEXT_MAX, Action
-
-NAMES_MAX: Final = 16_384
+from sentinel.core.event import TEXT_MAX
+from streams.sources.shared.meanings import CREATE, DELETE, EXPORT, NAMES_MAX, OTHER, READ, RIGHTS, UPDATE, by_pattern, patterns
 
 # Asked for more before the sign-in went on (a second factor, consent, which account): neither in nor refused.
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
@@ -23,20 +22,18 @@ _RIGHTS: Final = (
     r"member|owner|role|permission|consent|grant|credential|secret|polic|delegat|privileg|registered (?:owner|user)|licen[cs]e|"
     r"federation|trust|authentication method"
 )
-_PATTERNS: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), action.value)
-    for pattern, action in (
-        (r"(?:bulk )?(?:download|export)\b", Action.EXPORT),
-        (r"(?:read|get|view|recover|reveal|list)\b", Action.READ),
-        (rf".*\b(?:{_RIGHTS})", Action.PERMISSION_CHANGE),
-        (r"(?:bulk )?(?:add|create|invite|register|restore|import)\b", Action.CREATE),
-        (r"(?:bulk |hard )?(?:delete|remove)\b", Action.DELETE),
-        (
-            r"(?:bulk )?(?:update|set|change|reset|enable|disable|(?:un)?lock|confirm|dismiss|move|rename|revoke|(?:un)?block)\b",
-            Action.UPDATE,
-        ),
-        (r"user (?:registered|deleted|changed|reviewed|updated)", Action.UPDATE),
-    )
+_PATTERNS: Final = patterns(
+    (r"(?:bulk )?(?:download|export)\b", EXPORT),
+    (r"(?:read|get|view|recover|reveal|list)\b", READ),
+    (rf".*\b(?:{_RIGHTS})", RIGHTS),
+    (r"(?:bulk )?(?:add|create|invite|register|restore|import)\b", CREATE),
+    (r"(?:bulk |hard )?(?:delete|remove)\b", DELETE),
+    (
+        r"(?:bulk )?(?:update|set|change|reset|enable|disable|(?:un)?lock|confirm|dismiss|move|rename|revoke|(?:un)?block)\b",
+        UPDATE,
+    ),
+    (r"user (?:registered|deleted|changed|reviewed|updated)", UPDATE),
+    flags=re.IGNORECASE,
 )
 
 
@@ -47,4 +44,4 @@ def activity(name: str) -> str:
 
 @lru_cache(maxsize=NAMES_MAX)
 def _activity(name: str) -> str:
-    return next((action for pattern, action in _PATTERNS if pattern.match(name)), Action.OTHER.value)
+    return by_pattern(_PATTERNS, name, OTHER)

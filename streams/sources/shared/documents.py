@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,12 +14,13 @@ from msgspec import Raw
 from sentinel.core.errors import RejectedError, Rejection
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EventRow
-from streams.sources.contract import Decoded
+from streams.sources.contract import Decoded, Source
 
 BOM: Final = b"\xef\xbb\xbf"
 ENVELOPES_MAX: Final = 4  # one in another: a bus's message, its batch, the batch's records
 REFUSED_MAX: Final = 100
 BROKEN: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+REFUSED: Final = (RejectedError, *BROKEN)
 
 _decode_documents: Final = msgspec.json.Decoder(Raw).decode_lines
 _decode_array: Final = msgspec.json.Decoder(list[Raw]).decode
@@ -35,6 +37,11 @@ class Envelope:
 
 Reader = Callable[[bytes], list[EventRow] | Envelope]
 """Reads one document. Raises `RejectedError`, or what the decoder raised (`BROKEN`)."""
+Several = Callable[[bytes], Envelope | None]
+"""Tells the documents of a record that holds several; None of one."""
+Parts = Callable[[bytes], Envelope | None]
+"""Tells what an envelope carries; None of any other document."""
+Split = Callable[[bytes], list[bytes]]
 
 
 def carried(pointer: str, documents: Sequence[bytes | Raw]) -> Envelope:
@@ -42,23 +49,53 @@ def carried(pointer: str, documents: Sequence[bytes | Raw]) -> Envelope:
     return Envelope([(f"{pointer}/{number}", bytes(one)) for number, one in enumerate(documents)])
 
 
-def decode_all(records: Sequence[bytes], read: Reader) -> Decoded:
+def several_json(document: bytes) -> Envelope | None:
+    """Return the documents of a record that is an array, or that nobody cut; None when it is one document."""
+    try:
+        documents = documents_in(document)
+    except BROKEN:
+        return None
+    return carried("", documents) if len(documents) > 1 or document.lstrip()[:1] == b"[" else None
+
+
+def documents_in(text: bytes) -> list[bytes]:
+    """Return the JSON documents of a text, an array or one after the other. Raises one of `BROKEN`."""
+    found = _decode_array(text) if text.lstrip()[:1] == b"[" else _decode_documents(text)
+    return [bytes(document) for document in found]
+
+
+def decode_all(
+    records: Sequence[bytes], read: Reader, several: Several = several_json, envelopes_max: int = ENVELOPES_MAX
+) -> Decoded:
     """Return the rows of all documents of all records in their order, and what was refused.
 
+    A record that `read` refuses may be `several` documents. Envelopes are opened up to `envelopes_max` in one another.
     Of one record at most `REFUSED_MAX` documents are told as refused; after as many and nothing else, it is read no further.
     """
     decoded = Decoded()
     for index, record in enumerate(records):
-        told = _Record(decoded, index, read)
-        told.take(record.removeprefix(BOM), "", ENVELOPES_MAX)
-        if told.refused > REFUSED_MAX:
-            decoded.rejections.append(Rejection(index, Code.TOO_LARGE, detail=f"more than {REFUSED_MAX} documents are refused"))
+        document = record.removeprefix(BOM)
+        try:
+            found = read(document)
+        except REFUSED as error:
+            documents = several(document)
+            told = _Record(decoded, index, read)
+            if documents is None:
+                told.refuse(error, document, "")
+            else:
+                told.take_parts(documents, "", envelopes_max)
+        else:
+            if isinstance(found, Envelope):
+                _Record(decoded, index, read).take_parts(found, "", envelopes_max - 1)
+            else:
+                decoded.rows += found
+                decoded.records += [index] * len(found)
     return decoded
 
 
 @dataclass(slots=True)
 class _Record:
-    """One record while it is read: where its rows go, and how many of its documents were refused."""
+    """A record of several documents while it is read: where its rows go, and how many of its documents were refused."""
 
     decoded: Decoded
     index: int
@@ -66,49 +103,42 @@ class _Record:
     refused: int = 0
     taken: int = 0
 
-    def take(self, document: bytes, pointer: str, depth: int) -> None:
-        """Add the rows of a document or of those it carries, or why there are none."""
-        try:
-            rows = _read(document, self.read)
-        except RejectedError as error:
-            if not pointer and (several := _several(document)):
-                self._take_parts(several, "", depth)
-            else:
-                self._refuse(Rejection(self.index, error.code, pointer + error.pointer, error.detail))
-            return
-        if isinstance(rows, Envelope):
-            self._take_parts(rows, pointer, depth)
-            return
-        self.taken += 1
-        self.decoded.rows += rows
-        self.decoded.records += [self.index] * len(rows)
-
-    def _take_parts(self, envelope: Envelope, pointer: str, depth: int) -> None:
-        if depth == 0:
-            self._refuse(Rejection(self.index, Code.TOO_DEEP, pointer, "envelopes in one another"))
-            return
+    def take_parts(self, envelope: Envelope, pointer: str, depth: int) -> None:
+        """Add the rows of all that an envelope carries, up to `depth` more envelopes in one another, or why there are none."""
         for where, document in envelope.parts:
             if self.refused > REFUSED_MAX and not self.taken:
                 return
-            self.take(document, pointer + where, depth - 1)
+            self._take(document, pointer + where, depth)
 
-    def _refuse(self, rejection: Rejection) -> None:
+    def _take(self, document: bytes, pointer: str, depth: int) -> None:
+        try:
+            found = self.read(document)
+        except REFUSED as error:
+            self.refuse(error, document, pointer)
+            return
+        if not isinstance(found, Envelope):
+            self.taken += 1
+            self.decoded.rows += found
+            self.decoded.records += [self.index] * len(found)
+        elif depth == 0:
+            self.refuse(RejectedError(Code.TOO_DEEP, detail="envelopes in one another"), document, pointer)
+        else:
+            self.take_parts(found, pointer, depth - 1)
+
+    def refuse(self, error: Exception, document: bytes, pointer: str) -> None:
+        """Tell why a document was refused; of many, that there are more."""
         self.refused += 1
-        if self.refused <= REFUSED_MAX:
-            self.decoded.rejections.append(rejection)
-
-
-def _read(document: bytes, read: Reader) -> list[EventRow] | Envelope:
-    try:
-        return read(document)
-    except RejectedError:
-        raise
-    except BROKEN as error:
-        raise refusal(error, document) from None
+        told = refusal(error, document, pointer)
+        if self.refused == REFUSED_MAX + 1:
+            told = RejectedError(Code.TOO_LARGE, detail=f"more than {REFUSED_MAX} documents are refused")
+        if self.refused <= REFUSED_MAX + 1:
+            self.decoded.rejections.append(Rejection(self.index, told.code, told.pointer, told.detail))
 
 
 def refusal(error: Exception, document: bytes, pointer: str = "") -> RejectedError:
-    """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `BROKEN`."""
+    """Return why `document`, found at `pointer`, could not be decoded. `error` is one of `REFUSED`."""
+    if isinstance(error, RejectedError):
+        return RejectedError(error.code, pointer + error.pointer, error.detail)
     if isinstance(error, RecursionError):
         return RejectedError(Code.TOO_DEEP, pointer)
     if isinstance(error, msgspec.ValidationError):
@@ -122,34 +152,20 @@ def refusal(error: Exception, document: bytes, pointer: str = "") -> RejectedErr
     return RejectedError(Code.UNPARSEABLE, pointer)
 
 
-def _several(document: bytes) -> Envelope | None:
-    """Return the documents of a record that is an array, or that nobody cut; None when it is one document."""
-    try:
-        documents = _documents(document)
-    except BROKEN:
-        return None
-    return carried("", documents) if len(documents) > 1 or document.lstrip()[:1] == b"[" else None
-
-
-def _documents(text: bytes) -> list[bytes]:
-    found = _decode_array(text) if text.lstrip()[:1] == b"[" else _decode_documents(text)
-    return [bytes(document) for document in found]
-
-
-def split_documents(data: bytes, parts: Callable[[bytes], Envelope | None]) -> list[bytes]:
+def split_documents(data: bytes, parts: Parts) -> list[bytes]:
     """Return the documents of a file: NDJSON, an array, one over many lines, several, or what envelopes carry.
 
-    `parts` returns what an envelope carries, None for any other document. What cannot be read is cut by lines.
+    What cannot be read is cut by lines.
     """
     text = data.removeprefix(BOM).strip()
     try:
-        documents = _documents(text)
+        documents = documents_in(text)
     except BROKEN:
         documents = [line for line in text.splitlines() if line.strip()]
     return [one for document in documents for one in _opened(document, parts, ENVELOPES_MAX)]
 
 
-def _opened(document: bytes, parts: Callable[[bytes], Envelope | None], depth: int) -> list[bytes]:
+def _opened(document: bytes, parts: Parts, depth: int) -> list[bytes]:
     try:
         envelope = parts(document) if depth else None
     except BROKEN:
@@ -157,3 +173,23 @@ def _opened(document: bytes, parts: Callable[[bytes], Envelope | None], depth: i
     if envelope is None:
         return [document]
     return [inner for _, one in envelope.parts for inner in _opened(one, parts, depth - 1)]
+
+
+def json_source(
+    name: str, title: str, read: Reader, parts: Parts | None = None, *, split: Split | None = None, also: tuple[str, ...] = ()
+) -> Source:
+    """Return the source of a log in JSON (`also` in other media types), of which `read` reads a document.
+
+    A file is cut by `split`; without one by `split_documents`, which opens the envelopes that `parts` knows.
+    """
+    return Source(
+        name=name,
+        title=title,
+        decode=partial(decode_all, read=read),
+        media_types=("application/json", "application/x-ndjson", *also),
+        split=split or partial(split_documents, parts=parts or _nothing_carried),
+    )
+
+
+def _nothing_carried(_: bytes) -> None:
+    return None

@@ -34,6 +34,7 @@ FAILURE: Final = Outcome.MINOR_FAILURE.value  # refused: wrong password, no righ
 SERIOUS: Final = Outcome.SERIOUS_FAILURE.value  # the system failed
 UNKNOWN: Final = Outcome.UNKNOWN.value
 
+NUMBER_CHARACTERS_MAX: Final = 32
 ADDRESS_CHARACTERS_MAX: Final = 128  # an IPv6 address with its zone and port is shorter
 
 _new_row: Final[Any] = tuple.__new__  # half the time of EventRow(...)
@@ -60,8 +61,9 @@ def row(
     application: str = "",
     session: str = "",
     destination: str = "",
+    patient: str = "",
 ) -> EventRow:
-    """Return the row of an access without a patient. Texts that describe are cut; control characters are replaced by U+FFFD.
+    """Return the row of an access. Texts that describe are cut; control characters are replaced by U+FFFD.
 
     `actor_at` is the JSON pointer to where the actor is named.
 
@@ -70,8 +72,9 @@ def row(
     """
     if not actor_id:
         raise RejectedError(Code.NO_ACTOR, actor_at, "nobody is named")
-    if len(id_) > TEXT_MAX or len(actor_id) > TEXT_MAX:
-        raise RejectedError(Code.BAD_VALUE, "" if len(id_) > TEXT_MAX else actor_at, f"an id of more than {TEXT_MAX} characters")
+    if len(id_) > TEXT_MAX or len(actor_id) > TEXT_MAX or len(patient) > TEXT_MAX:
+        where = actor_at if len(actor_id) > TEXT_MAX else ""
+        raise RejectedError(Code.BAD_VALUE, where, f"an id of more than {TEXT_MAX} characters")
     values = (
         id_,
         sub,
@@ -83,7 +86,7 @@ def row(
         role[:TEXT_MAX],
         "",
         "",
-        "",
+        patient,
         resource_type[:TEXT_MAX],
         resource_id[:TEXT_MAX],
         "",
@@ -97,7 +100,7 @@ def row(
         session[:TEXT_MAX],
         destination,
     )
-    texts = f"{id_}{actor_id}{role}{resource_type}{resource_id}{reason}{device}{application}{session}"
+    texts = f"{id_}{actor_id}{role}{resource_type}{resource_id}{reason}{device}{application}{session}{patient}"
     if not texts.isprintable():
         values = tuple(CONTROLS.sub(_REPLACEMENT, one) if isinstance(one, str) else one for one in values)  # type: ignore[assignment]
     made: EventRow = _new_row(EventRow, values)
@@ -175,8 +178,39 @@ def since_epoch(number: float, pointer: str) -> int:
         raise RejectedError(Code.BAD_TIME, pointer, "out of 1990..2100")
     for unit in (1_000_000, 1_000, 1):
         if TIME_MIN_US <= number * unit < TIME_MAX_US:
-            return int(number * unit)
+            return round(number * unit)
     return in_range(int(number) // 1_000, pointer)
+
+
+def moment_of(value: object, pointer: str, *, utc: bool = False) -> int:
+    """Return a time in µs since 1970 UTC, told as a number of seconds or of their parts, or as an RFC 3339 text.
+
+    `utc`: as for `instant`.
+
+    Raises:
+        RejectedError: `missing-field` for none, `bad-time` for any other value.
+    """
+    if value is None or value == "":
+        raise RejectedError(Code.MISSING_FIELD, pointer, "no time at all")
+    if isinstance(value, str):
+        number = _number(value)
+        return instant(value, pointer, utc=utc) if number is None else since_epoch(number, pointer)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return since_epoch(value, pointer)
+    raise RejectedError(Code.BAD_TIME, pointer, "neither a number nor a text")
+
+
+def _number(text: str) -> int | float | None:
+    """Return the number that a text is; whole ones exactly, as nanoseconds need it."""
+    digits = text.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit()) or len(text) > NUMBER_CHARACTERS_MAX:
+        return None
+    return int(text) if digits == text else float(text)
+
+
+def utc_text(micros: int) -> str:
+    """Return µs since 1970 as an RFC 3339 text in UTC."""
+    return (EPOCH + timedelta(microseconds=micros)).isoformat()
 
 
 def address(text: str) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from sentinel.core.event import Action
+from streams.sources.shared.meanings import (
+    CREATE,
+    DELETE,
+    EXECUTE,
+    LOGIN,
+    LOGIN_FAILED,
+    LOGOUT,
+    OTHER,
+    READ,
+    RIGHTS,
+    SEARCH,
+    SHARE,
+    UPDATE,
+)
 
-LOGIN: Final = Action.LOGIN.value
-LOGIN_FAILED: Final = Action.LOGIN_FAILED.value
-LOGOUT: Final = Action.LOGOUT.value
-SEARCH: Final = Action.SEARCH.value
-READ: Final = Action.READ.value
-CREATE: Final = Action.CREATE.value
-UPDATE: Final = Action.UPDATE.value
-DELETE: Final = Action.DELETE.value
-SHARE: Final = Action.SHARE.value
-RIGHTS: Final = Action.PERMISSION_CHANGE.value
-EXECUTE: Final = Action.EXECUTE.value
-OTHER: Final = Action.OTHER.value
 BY_MASK: Final = ""  # the rights that were used tell
 
 SUBJECT: Final = "subject"  # who did it to something

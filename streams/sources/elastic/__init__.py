@@ -1,0 +1,1 @@
+"""What the Elastic Common Schema and the semantic conventions of OpenTelemetry, which it became, have in common."""

@@ -1,0 +1,1 @@
+"""What the event formats of log collectors (CEF, LEEF) have in common."""
