@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
+    from streams.listeners.receiving import Listener
     from streams.mappings.suggesting import Draft
     from streams.parts import Parts
     from streams.record import ContextDecoder
@@ -324,7 +325,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
         log=LogBounds(bytes_max=settings.spool_bytes_max),
     )
-    run(config, _parts(settings), partial(_application, settings), SystemClock(), on_ready)
+    run(config, _parts(settings), partial(_application, settings), SystemClock(), on_ready, partial(_listeners, settings))
 
 
 def _parts(settings: Settings) -> Parts:
@@ -389,6 +390,7 @@ def _application(settings: Settings, service: Service) -> FastAPI:
         questions=service.questions,
         changes=service.changes,
         vitals=service.vitals,
+        received=service.received,
         sources={name: guarded(source) for name, source in sources(settings).items()},
         context_types=CONTEXT_TYPES,
         decode_context=context_decoder(),
@@ -408,6 +410,28 @@ def _application(settings: Settings, service: Service) -> FastAPI:
     app = create_app(ports, error_page=pages.error)
     app.include_router(router(service.questions, pages))
     return app
+
+
+def _listeners(settings: Settings, service: Service) -> Sequence[Listener]:
+    """Return the ways in besides HTTP that the settings name.
+
+    Raises:
+        RefusedToStartError: their file cannot be used, names a format that is not taken, or a port cannot be had.
+    """
+    if settings.listeners is None:
+        return ()
+    from streams.embedded import SystemClock
+    from streams.listeners import document, syslog
+    from streams.listeners.receiving import Receiver
+    from streams.record import guarded
+
+    told, known = document.read(Path(settings.listeners)), sources(settings)
+    missing = sorted(told.sources() - known.keys())
+    if missing:
+        raise RefusedToStartError(f"listeners: no such format: {', '.join(missing)}")
+    taken = {name: guarded(known[name]) for name in told.sources()}
+    receiver = Receiver(settings.tenant, taken, service.intake, SystemClock().now_us, service.received)
+    return [syslog.listener(one, receiver) for one in told.syslog]
 
 
 @contextmanager
