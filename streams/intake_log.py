@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.record import IntakeUnavailableError, Kind, LogRecord
+from streams import marks
+from streams.record import IntakeUnavailableError, Kind, LogRecord, Mark
+from streams.sqlite_file import connect, transaction
 
 FILE: Final = "intake.sqlite"
 POSITION_MAX: Final = 2**62
-BUSY_SECONDS: Final = 10.0  # another process (`sentinel rejected redrive`) may be writing
 GROUP_RECORDS: Final = 5_000
 TRIM_RECORDS: Final = 10_000  # dropped in one transaction: appends wait no longer than this takes
 ROW_OVERHEAD_BYTES: Final = 128
@@ -38,13 +38,17 @@ INSERT OR IGNORE INTO size VALUES (1, 0, 0);
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """How much the log holds before it refuses more, and for how long it keeps what was processed."""
+    """How much the log holds before it refuses more, and for how long it keeps what was processed.
+
+    `answer_bytes_max`: of answers to requests; the oldest go first.
+    """
 
     records_max: int = 5_000_000
     bytes_max: int = 4 * 2**30
     pending_bytes_max: int = 64 * 2**20
     retention_seconds: int = 7 * 86_400
     retry_after_seconds: int = 5
+    answer_bytes_max: int = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Logged:
 @dataclass(slots=True)
 class _Append:
     records: Sequence[LogRecord]
+    marks: Sequence[Mark]
     bytes: int
     done: Future[range]
 
@@ -85,7 +90,8 @@ class IntakeLog:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._bounds = bounds
         self._db = connect(folder / FILE)
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + marks.SCHEMA)
+        self.marks = marks.MarkReader(connect(folder / FILE))
         self._processed = 0  # all up to here is in a checkpoint: may be dropped when room is needed
         self._waiting: queue.SimpleQueue[_Append | _Trim | None] = queue.SimpleQueue()
         self._pending_bytes = 0
@@ -95,12 +101,12 @@ class IntakeLog:
         self._thread = threading.Thread(target=self._run, name="intake-log", daemon=True)
         self._thread.start()
 
-    def append(self, records: Sequence[LogRecord]) -> Future[range]:
-        """Queue `records`; the future gives their positions once they are on disk.
+    def append(self, records: Sequence[LogRecord], beside: Sequence[Mark] = ()) -> Future[range]:
+        """Queue `records`; the future gives their positions once they are on disk, and the marks with them.
 
         The future fails with `IntakeUnavailableError` when the log is full or cannot be written.
         """
-        entry = _Append(records, sum(_bytes_of(record) for record in records), Future())
+        entry = _Append(records, beside, sum(_bytes_of(record) for record in records), Future())
         with self._pending:
             refused = self._closed or self._pending_bytes + entry.bytes > self._bounds.pending_bytes_max
             if not refused:
@@ -138,6 +144,7 @@ class IntakeLog:
         self._waiting.put(None)
         self._thread.join()
         self._db.close()
+        self.marks.close()
 
     def _run(self) -> None:
         going = True
@@ -196,6 +203,7 @@ class IntakeLog:
                     outcomes.append(None)
                     continue
                 outcomes.append(_insert(self._db, size.last, entry.records))
+                marks.put(self._db, entry.marks, self._bounds.answer_bytes_max)
                 size = LogSize(size.records + len(entry.records), size.bytes + entry.bytes, size.last + len(entry.records))
             _set_size(self._db, size)
         self._size = size
@@ -268,29 +276,6 @@ class LogReader:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open an SQLite file, its owner's alone: what is committed is on disk, readers and one writer go side by side."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")  # each commit reaches the disk before it is acknowledged
-    db.execute("PRAGMA journal_size_limit = 67108864")
-    return db
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Hold the file's write lock; commit at the end, roll back when it is left by an exception."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _insert(db: sqlite3.Connection, last: int, records: Sequence[LogRecord]) -> range:

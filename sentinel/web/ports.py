@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 from pydantic import SecretStr
 
 from sentinel.core.errors import SentinelError
-from streams.record import ContextDecoder, DeadLetter, LogRecord
+from streams import judging
+from streams.record import ContextDecoder, Mark
 from streams.sources.contract import Source
 
 Answer = dict[str, Any]
@@ -23,15 +24,11 @@ class Clock(Protocol):
         ...
 
 
-class Intake(Protocol):
-    """Makes records durable. Both methods raise `streams.record.IntakeUnavailableError` when they cannot."""
+class Intake(judging.Intake, Protocol):
+    """Makes records durable, and knows what was answered to requests."""
 
-    async def append(self, records: Sequence[LogRecord]) -> Sequence[int]:
-        """Return the records' positions in the log once they are on disk."""
-        ...
-
-    async def reject(self, letters: Sequence[DeadLetter]) -> Sequence[str]:
-        """Return the letters' ids once they are on disk."""
+    def answer(self, name: str) -> Mark | None:
+        """Return what was kept of the answer to a request; None: it is new, or long ago."""
         ...
 
 
@@ -177,7 +174,10 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All that `create_app` needs. `sources`: the enabled formats by name."""
+    """All that `create_app` needs. `sources`: the enabled formats by name.
+
+    `received`: how many records came in by listeners, by listener, source and verdict.
+    """
 
     tenant: str
     intake: Intake
@@ -190,3 +190,4 @@ class Ports:
     clock: Clock
     security: Security = field(default_factory=Security)
     limits: Limits = field(default_factory=Limits)
+    received: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
