@@ -6,7 +6,7 @@ import os
 import pkgutil
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from streams.backfill import BackfillSummary, Manners
     from streams.bus import Bus
     from streams.dead_letters import DeadLetters, Redriven
-    from streams.embedded import Service
+    from streams.delivery import Outlet
+    from streams.embedded import Deliver, Service
     from streams.mappings.suggesting import Draft
+    from streams.outbox import Outbox
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.redriving import RejectedTopic
@@ -324,7 +326,64 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
         log=LogBounds(bytes_max=settings.spool_bytes_max),
     )
-    run(config, _parts(settings), partial(_application, settings), SystemClock(), on_ready)
+    with _delivery(settings) as deliver:
+        run(config, _parts(settings), partial(_application, settings), SystemClock(), on_ready, deliver)
+
+
+def outlets(settings: Settings) -> dict[str, Outlet]:
+    """Return the outputs that settings name, set up; nothing connects before something is told.
+
+    Raises:
+        RefusedToStartError: one is not described, or cannot be used as described.
+    """
+    from streams.delivery import Outlet
+    from streams.embedded import SystemClock
+    from streams.outputs.contract import Format, Output, Tools
+    from streams.outputs.sections import read
+
+    if not settings.outputs:
+        return {}
+    if settings.outputs_file is None:
+        raise RefusedToStartError("outputs: outputs_file says where they are described")
+    kinds = discover("streams.outputs", "OUTPUT", Output)
+    tools = Tools(discover("streams.outputs.formats", "FORMAT", Format), SystemClock())
+    sections = read(settings.outputs_file, settings.outputs, kinds)
+    return {name: Outlet(name, section, kinds[section.kind].open(section, tools)) for name, section in sections.items()}
+
+
+@contextmanager
+def outbox(settings: Settings) -> Iterator[Outbox]:
+    """Open what waits to be told, in the service's folder; safe while it runs."""
+    from streams.outbox import Outbox
+
+    if not settings.data.is_dir():
+        raise RefusedToStartError(f"there is no folder {settings.data}")
+    box = Outbox(settings.data)
+    try:
+        yield box
+    finally:
+        box.close()
+
+
+@contextmanager
+def _delivery(settings: Settings) -> Iterator[Deliver]:
+    """Give what tells alerts to the outside while the service runs: nothing, where no outputs are named."""
+    from streams.delivery import Delivery, delivering
+    from streams.embedded import SystemClock, nowhere
+
+    found = outlets(settings)
+    if not found:
+        yield nowhere
+        return
+    with outbox(settings) as box:
+        if settings.store is None and not (settings.data / "store").exists():
+            box.begin("")  # there is no alert yet: each there will be is told
+
+        def deliver(service: Service) -> AbstractAsyncContextManager[None]:
+            to_tell = Delivery(settings.tenant, service.questions, service.changes_to_tell, box, SystemClock())
+            return delivering(to_tell, found)
+
+        yield deliver
 
 
 def _parts(settings: Settings) -> Parts:

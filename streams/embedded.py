@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -115,6 +115,7 @@ class Service:
         self.intake = Intake(self._log, self._dead, self._wake_soon)
         self.questions = RemoteQuestions(config.ask_seconds)
         self.changes = Changes()
+        self.changes_to_tell = Changes()  # the same, for the outputs: each listener has its own
         self.ready = asyncio.Event()
         self._channel: ServiceEnd | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -232,6 +233,7 @@ class Service:
                 self._state = "failing" if message.is_failing else "ready"
                 if message.wrote_alerts:
                     self.changes.turn()
+                    self.changes_to_tell.turn()
             case Checkpointed():
                 self._oldest = message.oldest
             case Ready():
@@ -252,23 +254,33 @@ class Service:
             self._channel.send(Wake())
 
 
+Deliver = Callable[[Service], AbstractAsyncContextManager[None]]
+
+
+def nowhere(_service: Service) -> AbstractAsyncContextManager[None]:
+    """Tell nobody."""
+    return nullcontext()
+
+
 def serve(
     config: EmbeddedConfig,
     parts: Parts,
     make_app: Callable[[Service], Any],
     clock: SystemClock,
     on_ready: Callable[[str], None],
+    deliver: Deliver = nowhere,
 ) -> None:
     """Run the service until SIGINT or SIGTERM, then end it in order. `make_app` makes the ASGI application.
 
-    `on_ready` is told the address once records are taken, processed and can be asked for.
+    `on_ready` is told the address once records are taken, processed and can be asked for. `deliver` tells alerts to the
+    outside meanwhile.
 
     Raises:
         RefusedToStartError: the folder is in use, the port is taken, or the worker cannot run as configured.
     """
     config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(config.folder), _listening(config.host, config.port) as listener:
-        asyncio.run(_run(config, parts, make_app, clock, on_ready, listener))
+        asyncio.run(_run(config, parts, make_app, clock, on_ready, deliver, listener))
 
 
 async def _run(
@@ -277,6 +289,7 @@ async def _run(
     make_app: Callable[[Service], Any],
     clock: SystemClock,
     on_ready: Callable[[str], None],
+    deliver: Deliver,
     listener: socket.socket,
 ) -> None:
     stop = asyncio.Event()
@@ -290,7 +303,8 @@ async def _run(
     house = asyncio.create_task(service.keep_house())
     announce = asyncio.create_task(_announce(service, on_ready, config.host, listener))
     ends = [asyncio.create_task(stop.wait()), worker, web, house]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    async with deliver(service):
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     announce.cancel()
     service.changes.close()
     server.should_exit = True

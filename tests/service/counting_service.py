@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from sentinel import assembly
 from sentinel.core.errors import RefusedToStartError
+from sentinel.settings import Settings
 from streams.embedded import EmbeddedConfig, Service, SystemClock, serve
 from streams.intake_log import LogBounds
 from streams.parts import WorkerLimits
@@ -51,13 +53,15 @@ def main() -> None:
         **options.get("service", {}),
     )
     try:
-        serve(
-            config,
-            counting.parts(folder),
-            lambda service: make_app(service, folder, options),
-            SystemClock(),
-            lambda address: print(address, flush=True),
-        )
+        with assembly._delivery(Settings(data=folder, **options.get("settings", {}))) as deliver:
+            serve(
+                config,
+                counting.parts(folder),
+                lambda service: make_app(service, folder, options),
+                SystemClock(),
+                lambda address: print(address, flush=True),
+                deliver,
+            )
     except RefusedToStartError as refused:
         print(f"refused: {refused}", file=sys.stderr)
         sys.exit(2)
