@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from sentinel.core.alert import Alert, Severity
-from sentinel.core.errors import SentinelError
+from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.core.ids import derive
 
 
@@ -162,6 +162,24 @@ class Tools:
 
     formats: Mapping[str, Format] = field(repr=False)
     clock: Clock
+
+
+def format_of(name: str, tools: Tools) -> Format:
+    """Return the format called `name`.
+
+    Raises:
+        RefusedToStartError: there is none.
+    """
+    if name not in tools.formats:
+        raise RefusedToStartError(f"no such format: {name} (there are: {', '.join(sorted(tools.formats))})")
+    return tools.formats[name]
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield a failure and what led to it: libraries hide a certificate that is not trusted behind errors of their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator, Field, model_validator
 
-from streams.outputs.contract import NotTakenError, Section, Trouble
+from streams.outputs.contract import NotTakenError, Section, Trouble, causes
 from streams.outputs.trust import Trust
 
 BODY_BYTES_MAX: Final = 1 << 20
@@ -148,9 +148,5 @@ def _judge(status: int, retry_after: str) -> None:
 
 def _connect_trouble(error: BaseException) -> Trouble:
     """Tell a certificate that is not trusted from all else: httpx says both as one."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Trouble.CERTIFICATE
-        cause = cause.__cause__ or cause.__context__
-    return Trouble.UNREACHABLE
+    is_certificate = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
+    return Trouble.CERTIFICATE if is_certificate else Trouble.UNREACHABLE

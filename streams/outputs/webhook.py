@@ -11,8 +11,7 @@ import msgspec
 from pydantic import Field, field_validator, model_validator
 from standardwebhooks.webhooks import Webhook
 
-from sentinel.core.errors import RefusedToStartError
-from streams.outputs.contract import Output, Secret, Section, Telling, Tools
+from streams.outputs.contract import Output, Secret, Section, Telling, Tools, format_of
 from streams.outputs.guarded_http import GuardedHttp, HttpSection
 
 SECRET_BYTES: Final = range(24, 65)  # Standard Webhooks: between 192 and 512 bits
@@ -53,9 +52,7 @@ class WebhookSender:
     """Posts alerts, signed when they are sent."""
 
     def __init__(self, section: WebhookSection, tools: Tools) -> None:
-        if section.format not in tools.formats:
-            raise RefusedToStartError(f"no such format: {section.format} (there are: {', '.join(sorted(tools.formats))})")
-        self._section, self._clock, self._format = section, tools.clock, tools.formats[section.format]
+        self._section, self._clock, self._format = section, tools.clock, format_of(section.format, tools)
         self._signing = [Webhook(secret.get_secret_value()) for secret in section.secrets]
         self._http = GuardedHttp(section)
 
