@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import streams.sources
 from sentinel.core.detector import Detector
-from sentinel.core.errors import RefusedToStartError
+from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.core.plugins import discover, enabled
 from sentinel.lean import look_for_garbage_rarely, without
 from streams.sources.contract import Source
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from streams.delivery import Outlet
     from streams.embedded import Deliver, Service
     from streams.mappings.suggesting import Draft
-    from streams.outbox import Outbox
+    from streams.outbox import Outbox, Standing, Status
+    from streams.outputs.contract import Format
     from streams.parts import Parts
     from streams.record import ContextDecoder
     from streams.redriving import RejectedTopic
@@ -336,19 +337,92 @@ def outlets(settings: Settings) -> dict[str, Outlet]:
     Raises:
         RefusedToStartError: one is not described, or cannot be used as described.
     """
-    from streams.delivery import Outlet
-    from streams.embedded import SystemClock
-    from streams.outputs.contract import Format, Output, Tools
-    from streams.outputs.sections import read
-
     if not settings.outputs:
         return {}
     if settings.outputs_file is None:
         raise RefusedToStartError("outputs: outputs_file says where they are described")
+    from streams.delivery import Outlet
+    from streams.embedded import SystemClock
+    from streams.outputs.contract import Output, Tools
+    from streams.outputs.sections import read
+
     kinds = discover("streams.outputs", "OUTPUT", Output)
-    tools = Tools(discover("streams.outputs.formats", "FORMAT", Format), SystemClock())
+    tools = Tools(formats(), SystemClock())
     sections = read(settings.outputs_file, settings.outputs, kinds)
     return {name: Outlet(name, section, kinds[section.kind].open(section, tools)) for name, section in sections.items()}
+
+
+def formats() -> dict[str, Format]:
+    """Return the formats that alerts can be written in, by name."""
+    from streams.outputs.contract import Format
+
+    return discover("streams.outputs.formats", "FORMAT", Format)
+
+
+def outputs(settings: Settings) -> list[Standing]:
+    """Return how each output stands: those set up, and those that something is still kept for."""
+    from streams.outbox import standing
+
+    kinds = {name: outlet.section.kind for name, outlet in outlets(settings).items()}
+    if not settings.data.is_dir():
+        return standing({}, kinds)
+    with outbox(settings) as box:
+        return standing(box.counts(), kinds)
+
+
+def try_output(settings: Settings, name: str) -> None:
+    """Tell one output an alert about nobody, once.
+
+    Raises:
+        RefusedToStartError: there is no such output.
+        SentinelError: it did not take it.
+    """
+    import asyncio
+
+    from streams.delivery import attempt
+    from streams.embedded import SystemClock
+    from streams.outputs.contract import telling
+    from streams.outputs.sample import sample
+
+    outlet = outlets(settings.model_copy(update={"outputs": (name,)}))[name]
+    told = telling(name, outlet.section, sample(settings.tenant, SystemClock().now_us()), is_update=False)
+
+    async def run() -> None:
+        try:
+            if (failed := await attempt(outlet, told)) is not None:
+                raise SentinelError(f"{name}: not taken: {failed.code}")
+        finally:
+            await outlet.sender.close()
+
+    asyncio.run(run())
+
+
+def sample_alert(settings: Settings, format_name: str) -> str:
+    """Return an alert about nobody in one of the formats.
+
+    Raises:
+        RefusedToStartError: there is no such format.
+    """
+    import json
+
+    from streams.embedded import SystemClock
+    from streams.outputs.contract import Section, Tools, format_of, telling
+    from streams.outputs.sample import sample
+
+    clock = SystemClock()
+    found = format_of(format_name, Tools(formats(), clock))
+    told = found.render(telling("sample", Section(kind="sample"), sample(settings.tenant, clock.now_us()), is_update=False))
+    return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2)
+
+
+def redrive_outputs(settings: Settings, alerts: Sequence[str], output: str) -> int:
+    """Let alerts that an output did not take wait again, those of `alerts` or all; return how many."""
+    from streams.embedded import SystemClock
+    from streams.outbox import DEAD_MAX
+
+    with outbox(settings) as box:
+        found = [one for one in reversed(box.dead(output, DEAD_MAX)) if not alerts or one.alert_id in alerts]
+        return box.redrive(found, SystemClock().now_us())
 
 
 @contextmanager
@@ -368,10 +442,13 @@ def outbox(settings: Settings) -> Iterator[Outbox]:
 @contextmanager
 def _delivery(settings: Settings) -> Iterator[Deliver]:
     """Give what tells alerts to the outside while the service runs: nothing, where no outputs are named."""
+    from sentinel.web.ports import OutputVitals
     from streams.delivery import Delivery, delivering
     from streams.embedded import SystemClock, nowhere
+    from streams.outbox import standing
 
     found = outlets(settings)
+    kinds = {name: outlet.section.kind for name, outlet in found.items()}
     if not found:
         yield nowhere
         return
@@ -380,8 +457,11 @@ def _delivery(settings: Settings) -> Iterator[Deliver]:
             box.begin("")  # there is no alert yet: each there will be is told
 
         def deliver(service: Service) -> AbstractAsyncContextManager[None]:
-            to_tell = Delivery(settings.tenant, service.questions, service.changes_to_tell, box, SystemClock())
-            return delivering(to_tell, found)
+            def count(counts: dict[str, dict[Status, int]]) -> None:
+                service.outputs = tuple(OutputVitals(x.name, x.waiting, x.told, x.dead) for x in standing(counts, kinds))
+
+            alerts, changes = service.questions, service.changes_to_tell
+            return delivering(Delivery(settings.tenant, alerts, changes, box, SystemClock(), count), found)
 
         yield deliver
 

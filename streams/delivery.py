@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from sentinel.core.ids import derive
 from sentinel.web.ports import UnavailableError
 from streams.faults import path_of, report
-from streams.outbox import Entry, Outbox
+from streams.outbox import Entry, Outbox, Status
 from streams.outputs.contract import Clock, NotTakenError, Section, Sender, Telling, Trouble, telling
 
 PAGE: Final = 1_000
@@ -24,6 +24,7 @@ ASKED_SECONDS_MAX: Final = 3_600.0  # a receiver may ask us to wait, but not for
 HOUR_US: Final = 3_600_000_000
 KEPT_US: Final = 90 * 24 * HOUR_US  # a story lasts a week, the log it may come from again another one
 HOUSE_SECONDS: Final = 3_600.0
+COUNT_SECONDS: Final = 5.0
 
 
 class Alerts(Protocol):
@@ -66,11 +67,19 @@ class Outlet:
 
 
 class Delivery:
-    """All outputs of one tenant."""
+    """All outputs of one tenant. `on_counts` is told from time to time how many stories each output has, by status."""
 
-    def __init__(self, tenant: str, alerts: Alerts, changes: Changes, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        alerts: Alerts,
+        changes: Changes,
+        outbox: Outbox,
+        clock: Clock,
+        on_counts: Callable[[dict[str, dict[Status, int]]], None] = lambda _counts: None,
+    ) -> None:
         self._tenant, self._alerts, self._changes = tenant, alerts, changes
-        self._outbox, self._clock = outbox, clock
+        self._outbox, self._clock, self._on_counts = outbox, clock, on_counts
 
     async def run(self, outlets: Mapping[str, Outlet]) -> None:
         """Deliver until cancelled; an output in trouble delays no other."""
@@ -78,6 +87,7 @@ class Delivery:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_persist("outbox-not-filled", partial(self._fill, outlets)))
                 tasks.create_task(_persist("outbox-not-purged", self._keep_house))
+                tasks.create_task(_persist("outbox-not-counted", self._count))
                 for outlet in outlets.values():
                     tasks.create_task(_persist("output-failing", partial(self._deliver, outlet), outlet.name))
         finally:
@@ -140,6 +150,11 @@ class Delivery:
     def _is_given_up(self, entry: Entry, section: Section) -> bool:
         age_us = self._clock.now_us() - entry.changed_us
         return entry.attempts + 1 >= section.attempts_max or age_us > section.age_hours_max * HOUR_US
+
+    async def _count(self) -> None:
+        while True:
+            self._on_counts(await asyncio.to_thread(self._outbox.counts))
+            await asyncio.sleep(COUNT_SECONDS)
 
     async def _keep_house(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sentinel.core.errors import RefusedToStartError
-from sentinel.web.ports import Vitals, WorkerState
+from sentinel.web.ports import OutputVitals, Vitals, WorkerState
 from streams.channel import Answered, Checkpointed, FromWorker, Progress, Ready, Refused, ServiceEnd, Stop, Wake, framed
 from streams.dead_letters import DeadLetters, Status
 from streams.faults import report
@@ -116,6 +116,7 @@ class Service:
         self.questions = RemoteQuestions(config.ask_seconds)
         self.changes = Changes()
         self.changes_to_tell = Changes()  # the same, for the outputs: each listener has its own
+        self.outputs: tuple[OutputVitals, ...] = ()
         self.ready = asyncio.Event()
         self._channel: ServiceEnd | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,6 +144,7 @@ class Service:
             rejected=progress.rejected,
             worker_restarts=self._restarts,
             dead_letters=self._letters,
+            outputs=self.outputs,
         )
 
     async def supervise(self) -> None:

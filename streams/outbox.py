@@ -85,6 +85,26 @@ class Entry:
         return alert_of(msgspec.json.decode(self.body))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one output stands, in stories; `kind` is empty when it is set up no more."""
+
+    name: str
+    kind: str
+    waiting: int
+    told: int
+    dead: int
+
+
+def standing(counts: Mapping[str, Mapping[Status, int]], kinds: Mapping[str, str]) -> list[Standing]:
+    """Return the outputs by name: those set up, of the kinds told, and those that something is still kept for."""
+    found = []
+    for name in sorted({*counts, *kinds}):
+        of = counts.get(name, {})
+        found.append(Standing(name, kinds.get(name, ""), *(of.get(status, 0) for status in Status)))
+    return found
+
+
 class Outbox:
     """One line an output and story, as it stands: a newer state takes the place of one that was not told yet, at the end.
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections import defaultdict
 
+import httpx
 import pytest
 from starlette.responses import Response
 
@@ -67,6 +68,8 @@ def test_none_is_lost(running, tmp_path, monkeypatch):
         box = Outbox(tmp_path)
         eventually(lambda: stands(service, soc) and all(not c.get(Status.WAITING) for c in box.counts().values()), 60)
         box.close()
+        eventually(lambda: f'sentinel_output_alerts{{output="soc",status="told"}} {len(kept_by(service))}.0' in metrics(service))
+        assert 'sentinel_output_alerts{output="soc",status="dead"} 0.0' in metrics(service)
         assert (service.stop(), feeder.failure) == (0, "")
     kept = {alert["id"]: alert["version"] for alert in service.contents()["alerts"]}
     told, ids = versions(soc, "/in"), {}
@@ -92,8 +95,15 @@ def versions(soc, path: str) -> dict[str, list[int]]:
 
 def stands(service, soc) -> bool:
     """Tell whether all was told as the service now has it."""
-    import httpx
-
-    alerts = httpx.get(f"{service.url}/v1/alerts", params={"limit": 1000}).json()["alerts"]
     told = versions(soc, "/in")
-    return all(told[alert["id"]][-1:] == [alert["version"]] for alert in alerts)
+    return all(told[alert["id"]][-1:] == [alert["version"]] for alert in kept_by(service))
+
+
+def kept_by(service) -> list:
+    """Return the alerts as they stand."""
+    return httpx.get(f"{service.url}/v1/alerts", params={"limit": 1000}).json()["alerts"]
+
+
+def metrics(service) -> str:
+    """Return what the service says of itself."""
+    return httpx.get(f"{service.url}/metrics").text
