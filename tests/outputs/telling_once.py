@@ -15,12 +15,12 @@ from tests.outputs.receiving import Clock, a_telling
 FORMATS = discover("streams.outputs.formats", "FORMAT", Format)
 
 
-def told(output: Output, telling: Telling | None = None, **section: Any) -> NotTakenError | None:
+def told(output: Output, telling: Telling | None = None, clock: Clock | None = None, **section: Any) -> NotTakenError | None:
     """Return why it was not taken, None: it was; as delivery tries it."""
 
     async def run() -> NotTakenError | None:
         read = output.section.model_validate({"kind": output.name, **section})
-        sender = output.open(read, Tools(FORMATS, Clock()))
+        sender = output.open(read, Tools(FORMATS, clock or Clock()))
         try:
             return await attempt(Outlet("soc", read, sender), telling or a_telling())
         finally:
