@@ -442,16 +442,21 @@ def outbox(settings: Settings) -> Iterator[Outbox]:
 @contextmanager
 def _delivery(settings: Settings) -> Iterator[Deliver]:
     """Give what tells alerts to the outside while the service runs: nothing, where no outputs are named."""
-    from sentinel.web.ports import OutputVitals
-    from streams.delivery import Delivery, delivering
-    from streams.embedded import SystemClock, nowhere
-    from streams.outbox import standing
+    from streams.embedded import nowhere
+    from streams.outbox import FILE
 
-    found = outlets(settings)
-    kinds = {name: outlet.section.kind for name, outlet in found.items()}
-    if not found:
+    if not (found := outlets(settings)):
+        if (settings.data / FILE).exists():
+            with outbox(settings) as box:
+                box.pause()
         yield nowhere
         return
+    from sentinel.web.ports import OutputVitals
+    from streams.delivery import Delivery, delivering
+    from streams.embedded import SystemClock
+    from streams.outbox import standing
+
+    kinds = {name: outlet.section.kind for name, outlet in found.items()}
     with outbox(settings) as box:
         if settings.store is None and not (settings.data / "store").exists():
             box.begin("")  # there is no alert yet: each there will be is told

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS story (
     told_version INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (output, alert_id)) STRICT;
 CREATE INDEX IF NOT EXISTS story_in_order ON story (output, status, place);
 CREATE TABLE IF NOT EXISTS reached (
-    one INTEGER PRIMARY KEY CHECK (one = 1), cursor TEXT NOT NULL, place INTEGER NOT NULL) STRICT;
+    one INTEGER PRIMARY KEY CHECK (one = 1), cursor TEXT, place INTEGER NOT NULL) STRICT;
 """
 _PUT: Final = """
 INSERT INTO story VALUES (?1, ?2, ?3, ?4, 'waiting', ?5, ?6, 0, '', 0, ?7)
@@ -40,6 +40,9 @@ ON CONFLICT (output, alert_id) DO UPDATE SET
 _SELECT: Final = "SELECT output, alert_id, version, status, changed_us, attempts, code, told_version, body FROM story"
 _NEXT: Final = f"{_SELECT} WHERE output = ? AND status = 'waiting' ORDER BY place LIMIT 1"
 _DEAD: Final = f"{_SELECT} WHERE status = 'dead' AND (?1 = '' OR output = ?1) ORDER BY place DESC LIMIT ?2"
+_BEGIN: Final = """
+INSERT INTO reached VALUES (1, ?, 0) ON CONFLICT (one) DO UPDATE SET cursor = excluded.cursor WHERE cursor IS NULL
+"""
 _IS_DUE: Final = "SELECT version, rank FROM story WHERE output = ? AND alert_id = ?"
 _WAITING: Final = "SELECT count(*) FROM story WHERE status = 'waiting'"
 _KNOWN: Final = "UPDATE story SET told_version = max(told_version, ?3) WHERE output = ?1 AND alert_id = ?2"
@@ -118,15 +121,20 @@ class Outbox:
         self._lock = threading.Lock()
 
     def cursor(self) -> str | None:
-        """Return up to which change the store's alerts were taken; None: never yet."""
+        """Return up to which change the store's alerts were taken; None: never yet, or not since `pause`."""
         with self._lock:
             row = self._db.execute("SELECT cursor FROM reached").fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None or row[0] is None else str(row[0])
 
     def begin(self, cursor: str) -> None:
-        """Take what changes after `cursor`, unless something was taken already."""
+        """Take what changes after `cursor`, unless something is being taken already."""
         with self._lock, transaction(self._db):
-            self._db.execute("INSERT OR IGNORE INTO reached VALUES (1, ?, 0)", (cursor,))
+            self._db.execute(_BEGIN, (cursor,))
+
+    def pause(self) -> None:
+        """Take nothing of what changes from now on until `begin`: nobody wants to be told."""
+        with self._lock, transaction(self._db):
+            self._db.execute("UPDATE reached SET cursor = NULL")
 
     def take(
         self, alerts: Sequence[Mapping[str, Any]], cursor: str, sections: Mapping[str, Section], now_us: int

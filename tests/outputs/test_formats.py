@@ -14,7 +14,6 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
-from py_ocsf_models.events.findings.detection_finding import DetectionFinding
 from thehive4py.types.alert import InputAlert
 from thehive4py.types.observable import InputObservable
 
@@ -76,13 +75,12 @@ def test_the_same_telling_gives_the_same_bytes(name: str):
 
 @pytest.mark.parametrize("telling", TELLINGS.values(), ids=TELLINGS)
 def test_ocsf(telling):
-    """Valid by the schema of OCSF 1.5.0, which allows no member that it does not know, and by Prowler's models."""
+    """Valid by the schema of OCSF 1.5.0, which allows no member that it does not know."""
     told = render("ocsf", telling)
     jsonschema.validate(told, OCSF)
-    finding = DetectionFinding.model_validate(told)
-    assert finding.finding_info.uid == telling.alert.id
-    assert (finding.activity_id.name, finding.type_uid.name) == (("Update",) * 2 if telling.is_update else ("Create",) * 2)
-    assert finding.severity_id.name.lower() == telling.alert.severity
+    assert told["finding_info"]["uid"] == telling.alert.id
+    assert (told["activity_name"], told["type_uid"]) == (("Update", 200402) if telling.is_update else ("Create", 200401))
+    assert told["severity"].lower() == telling.alert.severity
 
 
 @pytest.mark.parametrize("telling", TELLINGS.values(), ids=TELLINGS)

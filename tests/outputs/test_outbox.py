@@ -130,6 +130,17 @@ def test_it_is_there_after_a_restart(tmp_path: Path):
     again.close()
 
 
+def test_while_nobody_is_told_nothing_gathers(box: Outbox):
+    """Outputs that are set up again begin with what is new then; what waited before is told first."""
+    take(box, an_alert("a"))
+    box.pause()
+    assert box.cursor() is None
+    box.begin("=7")
+    assert box.cursor() == "=7"
+    take(box, an_alert("b"))
+    assert drain(box) == [(an_alert("a").id, 1), (an_alert("b").id, 1)]
+
+
 def test_it_forgets_in_time(box: Outbox):
     """What was told or given up long ago; never what waits."""
     take(box, an_alert("a"), an_alert("b"), an_alert("c"), now_us=START_US)
