@@ -95,7 +95,8 @@ def letter(section: EmailSection, telling: Telling, now_us: int) -> EmailMessage
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice answers it
     first, last = (f"{_moment(seen, section.timezone):%Y-%m-%d %H:%M %Z}" for seen in (alert.first_seen, alert.last_seen))
     order = sorted(LANGUAGES, key=lambda language: language != telling.language)
-    mail.set_content("\n\n-- \n\n".join(described(replace(telling, language=one), first, last) for one in order))
+    texts = [described(replace(telling, language=one), first, last) for one in order]
+    mail.set_content("\n\n* * *\n\n".join(texts), cte="quoted-printable")  # which a person can read in a queue, too
     return mail
 
 

@@ -12,8 +12,8 @@ PRODUCT: Final = "Sentinel"
 VERSION: Final = version("sentinel-access")
 MS_US: Final = 1_000
 _HEAD: Final = {
-    "en": ("Who", "Patients", "First seen", "Last seen", "No ordinary reason found among", "Why"),
-    "fr": ("Qui", "Patients", "Premier accès", "Dernier accès", "Aucune raison ordinaire parmi", "Pourquoi"),
+    "en": ("Who: ", "Patients: ", "First seen: ", "Last seen: ", "Why:", "No ordinary reason found among: "),
+    "fr": ("Qui : ", "Patients : ", "Premier accès : ", "Dernier accès : ", "Pourquoi :", "Aucune raison ordinaire parmi : "),
 }
 
 
@@ -25,10 +25,10 @@ def milliseconds(moment_us: int) -> int:
 def described(telling: Telling, first: str, last: str) -> str:
     """Return the alert as text for people, with its times written as `first` and `last`."""
     alert = telling.alert
-    who, patients, began, ended, tried, why = _HEAD[telling.language]
+    who, patients, began, ended, why, tried = _HEAD[telling.language]
     of = f"{telling.patients} ({', '.join(alert.patients)})" if alert.patients else str(telling.patients)
-    lines = [f"{who}: {alert.actor}", f"{patients}: {of}", f"{began}: {first}", f"{ended}: {last}", "", f"{why}:"]
+    lines = [who + alert.actor, patients + of, began + first, ended + last, "", why]
     lines += [f"- {sentence}" for sentence in telling.sentences]
-    lines += ["", f"{tried}: {', '.join(alert.not_explained_by)}"] if alert.not_explained_by else []
+    lines += ["", tried + ", ".join(alert.not_explained_by)] if alert.not_explained_by else []
     lines += ["", telling.link] if telling.link else []
     return "\n".join(lines)

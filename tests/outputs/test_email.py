@@ -105,7 +105,7 @@ def test_over_starttls_with_a_password(tls, tmp_path):
     assert mail["Date"] == "Thu, 26 Feb 2026 06:13:20 +0000"
     text = mail.get_content()
     assert text.index("Dossier d'un proche | 2 % = rare\\") < text.index("A relative's record")
-    assert "Dernier accès: 2026-02-25 08:13 CET" in text
+    assert "Dernier accès : 2026-02-25 08:13 CET" in text
     assert f"https://sentinel.example/alerts/{an_alert().id}" in text
     assert "PATIENT" not in mail.as_string()
 

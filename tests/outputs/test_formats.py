@@ -119,7 +119,7 @@ def test_dfir_iris():
     required = {"alert_title", "alert_severity_id", "alert_status_id", "alert_customer_id", "alert_source", "alert_source_ref"}
     assert required <= told.keys()
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", told["alert_source_event_time"])
-    assert told["alert_description"].startswith("Qui: dr-martin\nPatients: 2 (PATIENT-1, PATIENT-2)\n")
+    assert told["alert_description"].startswith("Qui : dr-martin\nPatients : 2 (PATIENT-1, PATIENT-2)\n")
 
 
 def test_ecs():
