@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import sys
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,15 +17,19 @@ import numpy as np
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from sentinel.assembly import detectors
+from sentinel.assembly import detectors, formats
 from sentinel.core.batch import ACTIONS
 from sentinel.core.detector import Detector, Evidence, Facts, Scope
 from sentinel.core.explain import EXPLANATIONS, Explanation
 from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
+from sentinel.core.plugins import discover
 from sentinel.settings import Settings
 from streams.listeners import document as listeners
 from streams.mappings import document
+from streams.outputs.contract import Output, Section
+from streams.outputs.guarded_http import HttpSection
+from streams.outputs.trust import Trust
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 MADE: Final = "<!-- made by `make docs` from the code: change the code, not this page -->"
@@ -107,6 +112,14 @@ SETTINGS_INTRO: Final = """\
 Read from the environment when a command starts. A value that cannot be used is a refusal to start, with exit code 2; the message
 names the setting, never its value. Lists are JSON: `SENTINEL_DETECTORS='["vip_record", "mass_export"]'`. Secrets are never shown.
 """
+
+OUTPUT_SETTINGS_INTRO: Final = """\
+# Settings of outputs
+
+What a table of the file `SENTINEL_OUTPUTS_FILE` may say (TOML); how to connect a receiver is in [outputs.md](outputs.md). What
+is not here is refused. A secret is told by its place, `env:NAME` or `file:PATH`: it never stands in the file itself.
+"""
+OUTPUT_PARTS: Final[dict[str, type[BaseModel]]] = {"Every output": Section, "Over TLS": Trust, "Over HTTP": HttpSection}
 
 Page = Callable[[], str]
 
@@ -315,11 +328,40 @@ def _key_default(field: FieldInfo) -> str:
     return "" if value in (None, [], {}, "") or isinstance(value, BaseModel) else f"`{value}`"
 
 
+def output_settings_page() -> str:
+    """Return what can be set for each kind of output, and in which formats they write."""
+    sections = [f"## {title}\n\n{_output_table(model)}" for title, model in OUTPUT_PARTS.items()]
+    kinds = [_output_section(kind) for kind in discover("streams.outputs", "OUTPUT", Output).values()]
+    written = table(("format", "what"), [(f"`{name}`", found.title) for name, found in formats().items()])
+    return _page(OUTPUT_SETTINGS_INTRO, *sections, *kinds, "## Formats", written)
+
+
+def _output_section(kind: Output) -> str:
+    over = [f"“{title}”" for title, model in OUTPUT_PARTS.items() if issubclass(kind.section, model)]
+    return f"## {kind.name}\n\n{kind.title}. Beside {', '.join(over)}:\n\n{_output_table(kind.section)}"
+
+
+def _output_table(model: type[BaseModel]) -> str:
+    bases = [base for base in OUTPUT_PARTS.values() if issubclass(model, base) and base is not model]
+    known = {name for base in bases for name in base.model_fields}
+    own = {name: field for name, field in model.model_fields.items() if name not in known}
+    rows = [(f"`{name}`", _toml_default(field), field.description or "") for name, field in own.items()]
+    return table(("setting", "when left out", "what it says"), rows)
+
+
+def _toml_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    return "" if value in (None, (), {}) else f"`{json.dumps(value)}`"
+
+
 PAGES: Final[dict[str, Page]] = {
     "detectors.md": detectors_page,
     "facts.md": facts_page,
     "listener_keys.md": listener_keys_page,
     "mapping_keys.md": mapping_keys_page,
+    "output_settings.md": output_settings_page,
     "settings.md": settings_page,
 }
 

@@ -38,6 +38,8 @@ class Settings(BaseModel):
     sources: tuple[str, ...] | None = Field(None, description="names of the formats that are taken; none: all that are found")
     detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
+    outputs: tuple[str, ...] = Field((), description="names of the outputs that alerts are told to, sections of the file below")
+    outputs_file: Path | None = Field(None, description="file (TOML) that describes the outputs: docs/outputs.md")
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
     body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
     listeners: str | None = Field(None, description="file (YAML) of the ways in besides HTTP: syslog ports, followed files")

@@ -14,13 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from sentinel.core.errors import RefusedToStartError
-from sentinel.web.ports import Vitals, WorkerState
+from sentinel.web.ports import OutputVitals, Vitals, WorkerState
 from streams.channel import Answered, Checkpointed, FromWorker, Progress, Ready, Refused, ServiceEnd, Stop, Wake, framed
 from streams.dead_letters import DeadLetters, Status
 from streams.faults import report
@@ -122,6 +122,8 @@ class Service:
         self.marks = self._log.marks
         self.questions = RemoteQuestions(config.ask_seconds)
         self.changes = Changes()
+        self.changes_to_tell = Changes()  # the same, for the outputs: each listener has its own
+        self.outputs: tuple[OutputVitals, ...] = ()
         self.ready = asyncio.Event()
         self.received: Counter[tuple[str, str, str]] = Counter()  # by listener, source and verdict
         self._channel: ServiceEnd | None = None
@@ -150,6 +152,7 @@ class Service:
             rejected=progress.rejected,
             worker_restarts=self._restarts,
             dead_letters=self._letters,
+            outputs=self.outputs,
         )
 
     async def supervise(self) -> None:
@@ -240,6 +243,7 @@ class Service:
                 self._state = "failing" if message.is_failing else "ready"
                 if message.wrote_alerts:
                     self.changes.turn()
+                    self.changes_to_tell.turn()
             case Checkpointed():
                 self._oldest = message.oldest
             case Ready():
@@ -260,23 +264,27 @@ class Service:
             self._channel.send(Wake())
 
 
-MakeListeners = Callable[[Service], Sequence[Listener]]
-
-
 def no_listeners(_service: Service) -> Sequence[Listener]:
     """Return no way in but HTTP."""
     return ()
 
 
-def serve(
-    config: EmbeddedConfig,
-    parts: Parts,
-    make_app: Callable[[Service], Any],
-    clock: SystemClock,
-    on_ready: Callable[[str], None],
-    make_listeners: MakeListeners = no_listeners,
-) -> None:
-    """Run the service until SIGINT or SIGTERM, then end it in order. `make_app` makes the ASGI application.
+def nowhere(_service: Service) -> AbstractAsyncContextManager[None]:
+    """Tell nobody."""
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What connects a service: its ASGI application, the ways in besides it, and what tells alerts to the outside meanwhile."""
+
+    make_app: Callable[[Service], Any]
+    make_listeners: Callable[[Service], Sequence[Listener]] = no_listeners
+    deliver: Callable[[Service], AbstractAsyncContextManager[None]] = nowhere
+
+
+def serve(config: EmbeddedConfig, parts: Parts, edges: Edges, clock: SystemClock, on_ready: Callable[[str], None]) -> None:
+    """Run the service until SIGINT or SIGTERM, then end it in order.
 
     `on_ready` is told the address once records are taken, processed and can be asked for.
 
@@ -285,33 +293,33 @@ def serve(
     """
     config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(config.folder), _listening(config.host, config.port) as listener:
-        asyncio.run(_run(config, parts, make_app, clock, on_ready, make_listeners, listener))
+        asyncio.run(_run(config, parts, edges, clock, on_ready, listener))
 
 
 async def _run(
     config: EmbeddedConfig,
     parts: Parts,
-    make_app: Callable[[Service], Any],
+    edges: Edges,
     clock: SystemClock,
     on_ready: Callable[[str], None],
-    make_listeners: MakeListeners,
     listener: socket.socket,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = Service(config, parts, clock)
-    listeners = await _made(make_listeners, service)
+    listeners = await _made(edges.make_listeners, service)
     worker = asyncio.create_task(service.supervise())
     await asyncio.sleep(0)  # the worker starts while this process imports and makes the application
-    server = _server(config, make_app(service))
+    server = _server(config, edges.make_app(service))
     web = asyncio.create_task(server.serve(sockets=[listener]))
     house = asyncio.create_task(service.keep_house())
     announce = asyncio.create_task(_announce(service, on_ready, config.host, listener))
     for one in listeners:
         await one.start()
     ends = [asyncio.create_task(stop.wait()), worker, web, house]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    async with edges.deliver(service):
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     announce.cancel()
     service.changes.close()
     server.should_exit = True
@@ -326,7 +334,7 @@ async def _run(
         service.close()
 
 
-async def _made(make_listeners: MakeListeners, service: Service) -> Sequence[Listener]:
+async def _made(make_listeners: Callable[[Service], Sequence[Listener]], service: Service) -> Sequence[Listener]:
     try:
         return make_listeners(service)
     except RefusedToStartError:

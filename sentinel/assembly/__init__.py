@@ -5,6 +5,7 @@ from sentinel.assembly.distributed import bus, check_topics, rejected_topic, top
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
+from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
@@ -16,20 +17,27 @@ __all__ = [
     "context_decoder",
     "dead_letters",
     "detectors",
+    "formats",
     "is_mapping_file",
     "mapping_files",
     "online_model",
+    "outbox",
+    "outlets",
+    "outputs",
     "pipeline",
     "prepare",
     "redrive",
+    "redrive_outputs",
     "rejected_topic",
     "replay",
+    "sample_alert",
     "serve",
     "source",
     "sources",
     "store_writer",
     "suggest_mapping",
     "topics",
+    "try_output",
     "try_source",
     "worker",
 ]

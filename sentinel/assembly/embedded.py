@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipeline, prepare
 from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
+from sentinel.assembly.outputs import delivery
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -35,7 +36,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         RefusedToStartError: it may not listen there, or the folder, port or store cannot be had.
     """
     from sentinel.web.security import check_exposure
-    from streams.embedded import EmbeddedConfig, SystemClock
+    from streams.embedded import Edges, EmbeddedConfig, SystemClock
     from streams.embedded import serve as run
     from streams.intake_log import LogBounds
 
@@ -48,7 +49,9 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
         log=LogBounds(bytes_max=settings.spool_bytes_max),
     )
-    run(config, parts(settings), partial(application, settings), SystemClock(), on_ready, partial(listeners, settings))
+    with delivery(settings) as deliver:
+        edges = Edges(partial(application, settings), partial(listeners, settings), deliver)
+        run(config, parts(settings), edges, SystemClock(), on_ready)
 
 
 def parts(settings: Settings) -> Parts:

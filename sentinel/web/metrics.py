@@ -66,6 +66,13 @@ class _VitalsCollector(Collector):
             yield GaugeMetricFamily(f"sentinel_{name}", text, value=getattr(vitals, name))
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"sentinel_{name}", text, value=getattr(vitals, name))
+        alerts = GaugeMetricFamily(
+            "sentinel_output_alerts", "Alerts of each output by what became of them", labels=["output", "status"]
+        )
+        for output in vitals.outputs:
+            for status in ("waiting", "told", "dead"):
+                alerts.add_metric([output.name, status], getattr(output, status))
+        yield alerts
         ready = vitals.worker == "ready"
         yield GaugeMetricFamily("sentinel_worker_ready", "1 while the worker processes and answers", value=ready)
 

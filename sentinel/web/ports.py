@@ -121,10 +121,21 @@ WorkerState = Literal["starting", "ready", "failing", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
+class OutputVitals:
+    """How many alerts one output was told, is to be told, and did not take in the end."""
+
+    name: str
+    waiting: int
+    told: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vitals:
     """How the service goes. Counts are since its start; positions count records in the intake log.
 
     `worker`: `failing` when the store refuses what is written, `lost` while the worker is started again.
+    `outputs`: as they stood a moment ago.
     """
 
     worker: WorkerState
@@ -139,6 +150,7 @@ class Vitals:
     rejected: int
     worker_restarts: int
     dead_letters: int
+    outputs: tuple[OutputVitals, ...] = ()
 
     @property
     def lag_records(self) -> int:

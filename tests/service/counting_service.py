@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from sentinel.assembly.outputs import delivery
 from sentinel.core.errors import RefusedToStartError
-from streams.embedded import EmbeddedConfig, Service, SystemClock, serve
+from sentinel.settings import Settings
+from streams.embedded import Edges, EmbeddedConfig, Service, SystemClock, serve
 from streams.intake_log import LogBounds
 from streams.parts import WorkerLimits
 from tests.service import counting
@@ -51,13 +53,14 @@ def main() -> None:
         **options.get("service", {}),
     )
     try:
-        serve(
-            config,
-            counting.parts(folder),
-            lambda service: make_app(service, folder, options),
-            SystemClock(),
-            lambda address: print(address, flush=True),
-        )
+        with delivery(Settings(data=folder, **options.get("settings", {}))) as deliver:
+            serve(
+                config,
+                counting.parts(folder),
+                Edges(lambda service: make_app(service, folder, options), deliver=deliver),
+                SystemClock(),
+                lambda address: print(address, flush=True),
+            )
     except RefusedToStartError as refused:
         print(f"refused: {refused}", file=sys.stderr)
         sys.exit(2)
