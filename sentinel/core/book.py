@@ -26,6 +26,7 @@ from sentinel.core.context import (
     StaffMember,
     Stay,
     Unit,
+    Verdict,
     Withdrawn,
 )
 from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, RoleClass, role_class
@@ -41,6 +42,7 @@ from sentinel.core.facts.state import (
     StayPool,
     UnitTable,
 )
+from sentinel.core.feedback import Feedback
 
 WHOLE_HOUSE_SHARE: Final = 0.4  # of the people at work: a unit that wide says nothing of who cares for whom
 WHOLE_HOUSE_PEOPLE: Final = 20
@@ -166,6 +168,7 @@ class ContextBook:
     declared_patients: set[int] = field(default_factory=set)
     declared_units: set[int] = field(default_factory=set)
     family_count: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
+    feedback: Feedback = field(default_factory=Feedback)
     stale: bool = True
     numbered: int = 1
 
@@ -181,6 +184,7 @@ class ContextBook:
             CareLink: self._care_link,
             Unit: self._unit,
             Withdrawn: self._withdraw,
+            Verdict: self._verdict,
         }
         try:
             for count, record in enumerate(records, 1):
@@ -202,6 +206,7 @@ class ContextBook:
         ends = actors.employed_until
         told = {
             "Encounter": self.knows_care,
+            "Verdict": bool(self.feedback.verdicts),
             "Practitioner": bool(self.declared_actors),
             "Practitioner.address": actors.address.any(),
             "Practitioner.name": actors.family.any(),
@@ -326,6 +331,12 @@ class ContextBook:
         self.units.parent[unit] = parent if parent != unit else NOBODY
         self.declared_units.add(unit)
         self._alias(self.unit_codes, self.declared_units, record.aliases, unit)
+
+    def _verdict(self, record: Verdict) -> None:
+        for name in sorted(self.feedback.take(record)):
+            actor = self.actor_codes.code(name)
+            self.make_room()
+            self.actors.confirmed_at[actor] = self.feedback.confirmed_at(name)
 
     def _withdraw(self, record: Withdrawn) -> None:
         id_ = record.id

@@ -176,4 +176,5 @@ class Finding:
     p_value: float
     words: Words
     evidence: Evidence = Evidence.NONE
+    factor: float = 1.0  # of the strength, by what was said of earlier alerts
     unexplained: bool = False  # its event opened a record without an ordinary reason

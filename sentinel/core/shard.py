@@ -23,7 +23,7 @@ from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
-from sentinel.core.context import ContextRecord
+from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import DAY_US, HOUR_US, Action
@@ -33,6 +33,7 @@ from sentinel.core.facts.baselines import end_day
 from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
 from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
+from sentinel.core.feedback import Feedback, Said
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
@@ -299,13 +300,17 @@ class Shard:
         detector = hit.detector
         p_value = self._chance(actor, detector.name, hit.p_value) if detector.measured else float(f"{hit.p_value:.3g}")
         strength, group = -detector.weight * log10(p_value), detector.group or detector.name
-        return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, unexplained)
+        factor = self._factor(actor, detector.name)
+        return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, factor, unexplained)
 
     def _chance(self, actor: int, detector: str, p_value: float) -> float:
         """Return how often people of that role have such a finding, to three figures; remember that this one had it."""
         key, strength = (actor, detector), strength_bin(p_value)
         self.found[key] = max(strength, self.found.get(key, 0))
         return float(f"{max(P_MIN, self.common.habits.chance(self._role_of(actor), detector, p_value)):.3g}")
+
+    def _factor(self, actor: int, detector: str) -> float:
+        return self.book.feedback.factor(self.book.actor_codes.name(actor), detector)
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)
@@ -398,7 +403,8 @@ class Shard:
         model = self.common.model.name
         p_value = self._chance(actor, model, surprise.p_value)
         strength = -MODEL_WEIGHT * log10(p_value)
-        finding = Finding(model, model, Scope.ACTOR, strength, p_value, surprise_in_words(surprise))
+        words, factor = surprise_in_words(surprise), self._factor(actor, model)
+        finding = Finding(model, model, Scope.ACTOR, strength, p_value, words, factor=factor)
         self._found(actor, refs[-1], finding)
 
     def _alert(self, story: Story) -> Alert:
@@ -426,6 +432,7 @@ _SNAPSHOTS: Final = Snapshots(
     (
         *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
+        *(Feedback, Said, Verdict, Judgement),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
         *(tables.PairTable, tables.RoleTable, tables.Clock),
     ),

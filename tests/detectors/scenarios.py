@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.detectors import brute_force_success, departed_account, dormant_account, patient_burst, scraping
-from sentinel.core.context import ContextRecord, Identity, PatientFlag
+from sentinel.core.context import ContextRecord, Identity, Judgement, PatientFlag, Verdict
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.facts.declare import CARE_GAP_DAYS
 from sentinel.core.facts.kernel import DEVICE_WARM_UP
@@ -228,6 +228,13 @@ def _coworker_record() -> Scenario:
     return Scenario((*team, mate), OPENING, OPENING, (*team, namesake))
 
 
+def _repeat_after_case() -> Scenario:
+    def judged(judgement: Judgement) -> tuple[ContextRecord, ...]:
+        return *NURSE, STRANGER, Verdict("alert-1", "nurse", ("no_care_relation",), judgement, on(-30))
+
+    return Scenario(judged(Judgement.MISUSE), OPENING, OPENING, judged(Judgement.JUSTIFIED))
+
+
 def _returning_reader() -> Scenario:
     def visits(*hours: float, written: bool = False) -> tuple[EventRow, ...]:
         act = Action.UPDATE if written else Action.READ
@@ -294,6 +301,7 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "patient_burst": _patient_burst,
     "privilege_used": _privilege_used,
     "public_link": _public_link,
+    "repeat_after_case": _repeat_after_case,
     "restricted_record": lambda: _flagged(PatientFlag.RESTRICTED),
     "returning_reader": _returning_reader,
     "same_name_record": lambda: _tie(Identity(ANNE.family, "zoe", "2012-01-01"), FAR),

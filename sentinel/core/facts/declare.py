@@ -109,6 +109,7 @@ _OTHERS: Final = (
         "earlier days within a month each on which the person opened this record without a reason",
         "explained",
     ),
+    Fact("confirmed_days", "days", "since misuse by the person was confirmed last", "never", "Verdict"),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),

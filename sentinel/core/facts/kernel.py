@@ -118,7 +118,7 @@ F_HOUSEHOLD, F_STREET, F_NAME = _F["same_household"], _F["same_street"], _F["sam
 F_VIP, F_RESTRICTED, F_SENSITIVE = _F["vip"], _F["restricted"], _F["sensitive"]
 F_DECEASED, F_GAP, F_DEPARTED, F_LEAVING = _F["deceased_days"], _F["care_gap_days"], _F["departed_days"], _F["leaving_days"]
 F_ONCE_HERE, F_ORPHAN = _F["once_here"], _F["no_position"]
-F_DORMANT, F_HOUR_SHARE = _F["dormant_days"], _F["hour_share"]
+F_DORMANT, F_HOUR_SHARE, F_CONFIRMED = _F["dormant_days"], _F["hour_share"], _F["confirmed_days"]
 F_CROSSINGS, F_DEVICE, F_APPLICATION, F_ACTION, F_OTHER_SITE = (
     _F["site_crossings"],
     _F["device_new"],
@@ -418,6 +418,9 @@ def _employment(a: ActorTable, clock: Clock, knows_staff: bool, facts: Any, e: _
         facts[F_LEAVING, e.i] = (until - e.at) / DAY_US
     if e.human and knows_staff:
         facts[F_ORPHAN, e.i] = np.float32(a.position_head[e.actor] < 0)
+    confirmed = a.confirmed_at[e.actor]
+    if confirmed > 0:
+        facts[F_CONFIRMED, e.i] = max(0.0, (e.at - confirmed) / DAY_US)
     seen = a.last_seen[e.actor]
     since = seen
     if seen == 0 and a.employed_from[e.actor] != FOREVER:

@@ -69,6 +69,7 @@ class ActorTable(NamedTuple):
     sequential_run: Array
     rhythm_run: Array
     privilege_at: Array
+    confirmed_at: Array  # misuse by the person, the last time; 0: never
     session: Array  # (session features,) of the open hour
     session_hour: Array
 
