@@ -19,7 +19,7 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, OUTCOMES
 from sentinel.core.context import EVER, FOREVER, PatientFlag
 from sentinel.core.event import DAY_US, HOUR_US, Action, ActorType, Outcome
 from sentinel.core.explain import AFTER_US, BEFORE_US, ExplanationCode, RoleClass
-from sentinel.core.facts.declare import CARE_GAP_DAYS, INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
+from sentinel.core.facts.declare import ADULT_YEARS, CARE_GAP_DAYS, INDEX, METRICS, OPENING, PER_METRIC, RATES, SESSION
 from sentinel.core.facts.state import (
     COUNT_BINS,
     RING_HOURS,
@@ -41,6 +41,7 @@ with without("scipy.linalg"):  # numba asks once whether it could multiply matri
 F = TypeVar("F", bound=Callable[..., Any])
 
 MINUTE_US: Final = 60_000_000
+YEAR_US: Final = 365.2425 * DAY_US
 DEVICE_WARM_UP: Final = 30  # events of a person before a new device means anything
 ROLE_WARM_UP: Final = 50  # hours of a role's people at work before its hours mean anything
 BURST_HALF_LIFE_H: Final = 36.0
@@ -88,6 +89,9 @@ _M_PATIENTS, _M_UNEXPLAINED, _M_EXPORTED, _M_DELETED, _M_SEARCHES, _M_SWITCHES, 
     _R_SENSITIVE,
     _R_RETURNS,
     _R_OWN,
+    _R_HIERARCHY,
+    _R_MINOR,
+    _R_SEARCHED,
 ) = range(len(RATES))
 (
     _S_EVENTS,
@@ -136,6 +140,9 @@ F_DRIFT, F_RETURNS, F_BURST, F_PRIVILEGE, F_CONTACT, F_ACT, F_HOUR = (
     _F["act_days"],
     _F["hour"],
 )
+
+
+F_HIERARCHY, F_AGE, F_SEARCHED, F_TRADE = _F["hierarchy"], _F["age_years"], _F["after_search"], _F["trade"]
 
 
 class Columns(NamedTuple):
@@ -301,6 +308,31 @@ def _holds(positions: PositionPool, head: int, unit: int, at: int) -> bool:
             return True
         k = positions.next[k]
     return False
+
+
+@njit(cache=True)
+def _leads(positions: PositionPool, leader: int, led: int, units: UnitTable, at: int) -> bool:
+    """Whether one person leads a unit, or one above it, in which another works at that time; heads of their positions."""
+    k = leader
+    while k >= 0:
+        if positions.leads[k] != 0 and positions.start[k] <= at <= positions.end[k] and units.whole_house[positions.unit[k]] == 0:
+            j = led
+            while j >= 0:
+                unit = positions.unit[j] if positions.start[j] <= at <= positions.end[j] else 0
+                for _ in range(LEVELS_MAX):
+                    if unit != 0 and unit == positions.unit[k]:
+                        return True
+                    unit = units.parent[unit]
+                j = positions.next[j]
+        k = positions.next[k]
+    return False
+
+
+@njit(cache=True)
+def pair_of(pairs: PairTable, key: int) -> int:
+    """Return the slot of a pair of person and patient, -1 when they never met."""
+    slot = _slot(pairs.key, key)
+    return slot if pairs.key[slot] == key else -1
 
 
 @njit(cache=True)
@@ -582,7 +614,9 @@ def _reason(
 
 
 @_stage
-def _ties(a: ActorTable, p: PatientTable, positions: PositionPool, family_share: Any, facts: Any, e: _Event) -> None:
+def _ties(
+    a: ActorTable, p: PatientTable, positions: PositionPool, units: UnitTable, family_share: Any, facts: Any, e: _Event
+) -> None:
     """Tell what ties the person to the patient, and what of the patient asks for more care."""
     coworker = p.staff_actor[e.patient]
     own = coworker == e.actor
@@ -591,6 +625,12 @@ def _ties(a: ActorTable, p: PatientTable, positions: PositionPool, family_share:
         facts[F_COWORKER, e.i] = 2.0 if _holds(positions, a.position_head[coworker], a.unit[e.actor], e.at) else 1.0
     else:
         facts[F_COWORKER, e.i] = 0.0
+    facts[F_HIERARCHY, e.i] = 0.0
+    if coworker != 0 and not own:
+        if _leads(positions, a.position_head[e.actor], a.position_head[coworker], units, e.at):
+            facts[F_HIERARCHY, e.i] = 1.0
+        elif _leads(positions, a.position_head[coworker], a.position_head[e.actor], units, e.at):
+            facts[F_HIERARCHY, e.i] = 2.0
     household = a.address[e.actor] != 0 and a.address[e.actor] == p.address[e.patient] and not own
     facts[F_HOUSEHOLD, e.i] = np.float32(household)
     street = a.street[e.actor] != 0 and a.street[e.actor] == p.street[e.patient] and not own and not household
@@ -601,6 +641,8 @@ def _ties(a: ActorTable, p: PatientTable, positions: PositionPool, family_share:
     facts[F_RESTRICTED, e.i] = np.float32(p.flags[e.patient] & _RESTRICTED != 0)
     if p.deceased_at[e.patient] < e.at:
         facts[F_DECEASED, e.i] = (e.at - p.deceased_at[e.patient]) / DAY_US
+    if p.born_at[e.patient] != FOREVER:
+        facts[F_AGE, e.i] = max(0.0, (e.at - p.born_at[e.patient]) / YEAR_US)
     if p.care_until[e.patient] != EVER:
         facts[F_GAP, e.i] = max(0.0, (e.at - p.care_until[e.patient]) / DAY_US)
 
@@ -646,6 +688,9 @@ def _learn_stranger(
         traits[_R_DECEASED] += facts[F_DECEASED, e.i] > 7.0
         traits[_R_GAP] += not facts[F_GAP, e.i] <= CARE_GAP_DAYS
         traits[_R_ONCE_HERE] += facts[F_ONCE_HERE, e.i]
+        traits[_R_HIERARCHY] += facts[F_HIERARCHY, e.i] > 0.0
+        traits[_R_MINOR] += facts[F_AGE, e.i] < ADULT_YEARS
+        traits[_R_SEARCHED] += facts[F_SEARCHED, e.i]
         traits[_R_RETURNS] += pairs.unexplained_days[pair] > 1 and pairs.last_act[pair] == 0
     traits[_R_SENSITIVE] += facts[F_SENSITIVE, e.i]
     facts[F_RETURNS, e.i] = pairs.unexplained_days[pair] - 1
@@ -757,8 +802,10 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
         _logins_and_rights(a, facts, e)
         _amounts(c, a, amounts, e)
         facts[F_SENSITIVE, i] = np.float32(c.sensitive[i])
+        facts[F_TRADE, i] = roles.trade[role]
         new_today = False
         if e.patient != 0 and _IS_OPENING[e.action]:
+            facts[F_SEARCHED, i] = np.float32(e.action != _SEARCH and a.searching[e.actor] != 0)
             if e.action != _SEARCH:
                 a.searching[e.actor] = 0
             pair, last, new_today = _contact(pairs, facts, e)
@@ -772,7 +819,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             if unexplained:
                 facts[F_ONCE_HERE, i] = np.float32(_once_here(stays, p.stay_head[e.patient], units, mine, n_mine, e.at))
             o = _Opening(pair, last, new_today, explained, unexplained)
-            _ties(a, p, positions, family_share, facts, e)
+            _ties(a, p, positions, units, family_share, facts, e)
             _learn_opening(a, roles, facts, amounts, e, o, role)
             if unexplained:
                 _learn_stranger(p, roles, pairs, facts, amounts, e, pair, role)
