@@ -12,11 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
+from deploy import baselines
 from deploy.evaluation_page import page
-from models.evaluate import Evaluation, evaluate_folder
+from models.evaluate import Evaluation, evaluate, evaluate_folder, read_labels
 from models.hospital import Hospital, HospitalSettings, write
 
 ROOT: Final = Path(__file__).parent.parent
@@ -82,12 +84,16 @@ SHAPES: Final = (
 
 @dataclass(slots=True)
 class Trial:
-    """What came of one hospital: with its context, and without where that was tried. `explained`: share of patient accesses."""
+    """What came of one hospital: with its context, and without where that was tried. `explained`: share of patient accesses.
+
+    `others`: what other ways find on the same events within the same budget, by their names.
+    """
 
     shape: Shape
     found: Evaluation
     explained: float
     bare: Evaluation | None = None
+    others: dict[str, Evaluation] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -115,9 +121,10 @@ class Trials:
             (here / "context" / f"{kind}.ndjson").unlink(missing_ok=True)
         found, explained = self._replayed(shape, here, ["--context", str(here / "context")])
         bare = self._replayed(shape, here, [])[0] if shape.bare else None
+        others = compared(shape, here, found)
         for large in (here / "context", here / "events.ndjson"):
             shutil.rmtree(large) if large.is_dir() else large.unlink()
-        return Trial(shape, found, explained, bare)
+        return Trial(shape, found, explained, bare, others)
 
     @staticmethod
     def _replayed(shape: Shape, here: Path, context: Sequence[str]) -> tuple[Evaluation, float]:
@@ -128,6 +135,19 @@ class Trials:
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         summary = json.loads((out / "summary.json").read_text("utf-8"))
         return evaluate_folder(out, here / "labels.tsv"), float(summary["explained"])
+
+
+def compared(shape: Shape, here: Path, found: Evaluation) -> dict[str, Evaluation]:
+    """Return what the other ways find, told as many alerts as the budget allows over the period of `found`."""
+    log, labels = (
+        baselines.read(here / "events.ndjson", ZoneInfo(shape.settings.timezone)),
+        list(read_labels(here / "labels.tsv")),
+    )
+    days = found.days or float(shape.settings.days)
+    return {
+        name: evaluate(baselines.alerts(log, way(log), round(shape.per_day * days)), labels, days)
+        for name, (_, way) in baselines.WAYS.items()
+    }
 
 
 def chosen(seed: int | None, shapes: Sequence[str]) -> list[Shape]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from deploy.baselines import WAYS
 from models.evaluate import Evaluation, KindResult, Rate, rate
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def page(trials: Sequence[Trial], tuning: Sequence[int]) -> str:
         "## All of them together\n\n" + _figures(all_found),
         "## By kind of misuse\n\n" + _kinds(all_found),
     ]
+    parts.append("## Beside other ways\n\n" + _beside(trials))
     if bare:
         parts.append("## Without any context\n\n" + _without(trials, bare))
     return "\n".join((*parts, COUNTED))
@@ -136,6 +138,39 @@ def _kinds(found: Sequence[Evaluation]) -> str:
         (f"`{name}`", f"{cases.hits} of {cases.total}", told(cases), _delay(name, found)) for name, cases in pooled(found).items()
     ]
     return _table(("kind", "found", "share", "time to detect"), rows)
+
+
+BESIDE: Final = """\
+The same events, the same cases, as many alerts. The other ways rank with the whole period in hand and are given the log
+alone, which is all they can read; Sentinel tells each alert when it happens. An alert of theirs is a person's day, with its
+events that score as high as the last alert told. None was tuned, here or on the tuning seeds: `deploy/baselines.py` is what
+one would write in a day.
+"""
+WITH_CONTEXT: Final = "Sentinel"
+NO_CONTEXT: Final = "Sentinel without any context"
+
+
+def _beside(trials: Sequence[Trial]) -> str:
+    ways = {WITH_CONTEXT: [trial.found for trial in trials]}
+    ways |= {says: [trial.others[name] for trial in trials] for name, (says, _) in WAYS.items()}
+    heads = ("", "cases found", "kinds found at least half of the time", "right", "right of the first")
+    bare = [trial for trial in trials if trial.bare is not None]
+    few = {NO_CONTEXT: [trial.bare for trial in bare if trial.bare is not None]}
+    few |= {says: [trial.others[name] for trial in bare] for name, (says, _) in WAYS.items()}
+    parts = [BESIDE, _table(heads, [_way(says, found) for says, found in ways.items()])]
+    if bare:
+        names = ", ".join(f"`{trial.shape.name}`" for trial in bare)
+        parts += [f"Where Sentinel has no more than they have, on {names}:\n", _table(heads, [_way(*one) for one in few.items()])]
+    kinds = {says: pooled(found) for says, found in ways.items()}
+    rows = [(f"`{kind}`", *(f"{of[kind].hits} of {of[kind].total}" for of in kinds.values())) for kind in kinds[WITH_CONTEXT]]
+    return "\n".join([*parts, _table(("kind", *kinds), rows)])
+
+
+def _way(says: str, found: Sequence[Evaluation]) -> tuple[str, ...]:
+    kinds = pooled(found)
+    half = sum(2 * cases.hits >= cases.total for cases in kinds.values())
+    shares = [told(summed(e.cases for e in found)), f"{half} of {len(kinds)}"]
+    return (says, *shares, told(summed(e.precision for e in found)), told(summed(e.precision_first for e in found)))
 
 
 def _delay(name: str, found: Sequence[Evaluation]) -> str:

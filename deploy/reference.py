@@ -201,6 +201,7 @@ def facts_read(detector: Detector) -> list[str]:
         destination=nothing,
         emergency=no,
         has_reason=no,
+        has_ticket=no,
         has_patient=no,
         role=np.zeros(1, np.int64),
         rates=np.full((1, len(RATES)), 0.01),

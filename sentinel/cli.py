@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from sentinel.commands import offline, outputs, rejected, report, service, sources, topics, worker
+from sentinel.commands import offline, outputs, rejected, report, service, sources, topics, verdict, worker
 from sentinel.commands.terminal import tell
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.lean import look_for_garbage_rarely
@@ -23,6 +23,7 @@ for command in (
     offline.backfill,
     offline.simulate,
     offline.evaluate,
+    verdict.verdict,
 ):
     app.command()(command)
 app.add_typer(outputs.app, name="outputs")

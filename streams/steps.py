@@ -21,6 +21,8 @@ from streams.intake_log import POSITION_MAX, Logged, LogReader
 from streams.parts import Parts, Pipeline, Processed, WorkerLimits, Writer
 from streams.record import NO_SOURCE, DeadLetter, IntakeUnavailableError, Kind, LogRecord, guarded
 from streams.trouble import Trouble
+from streams.verdicts import SOURCE as VERDICT
+from streams.verdicts import decode as decode_verdict
 
 PARTITION: Final = 0  # the embedded log is one partition
 AHEAD: Final = 1_000_000  # positions asked about at once on the way from a checkpoint
@@ -201,7 +203,7 @@ class Steps:
 
     def _context(self, record: LogRecord) -> list[ContextRecord]:
         try:
-            return self._decode_context(record.raw)
+            return (decode_verdict if record.source == VERDICT else self._decode_context)(record.raw)
         except RejectedError as error:
             self._reject([DeadLetter(record, error.code, error.pointer, error.detail)])
             return []

@@ -24,4 +24,5 @@ DETECTOR: Final = Detector(
     match=lambda f: f.unexplained & (f["coworker"] > 0),
     p_value=lambda f: np.where(f["coworker"] == 2, by_chance(f, "team"), by_chance(f, "coworker")),
     say=lambda f, i: trait(f, i, "coworker", "Dossier d'un membre du personnel ouvert", "A staff member's record was opened"),
+    group="colleague",
 )

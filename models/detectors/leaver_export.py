@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Column, Detector, Evidence, Facts, Scope, Words, number
+from sentinel.core.detector import Card, Column, Detector, Evidence, Facts, Mask, Scope, Words, number
 from sentinel.core.event import Action, Destination
 
+LEAVES_WITHIN_DAYS: Final = 14.0  # before the end of the last position
 LEAVERS: Final = 0.05  # of people at work, within 14 days of their end
 
 
@@ -17,6 +18,14 @@ def _or_rare(share: Column) -> Column:
     """Return how often a role's day holds as much; not known, it is rare."""
     known: Column = np.clip(np.nan_to_num(share, nan=1e-2), 1e-5, 1.0)
     return known
+
+
+def _match(facts: Facts) -> Mask:
+    leavers: Mask = (facts["leaving_days"] <= LEAVES_WITHIN_DAYS) & facts.did(Action.EXPORT, Action.SHARE)
+    if not leavers.any():  # as on most days: what is usual need not be looked at
+        return leavers
+    many = facts["exported_24h"] > np.fmax(facts["exported_actor"], facts["exported_peers"]) * 3 + 3
+    return leavers & (facts.to(Destination.REMOVABLE) | many)
 
 
 def _say(facts: Facts, i: int) -> Words:
@@ -41,11 +50,7 @@ DETECTOR: Final = Detector(
         needs=("PractitionerRole.period",),
         references=(),
     ),
-    match=lambda f: (
-        (f["leaving_days"] <= 14)
-        & f.did(Action.EXPORT, Action.SHARE)
-        & (f.to(Destination.REMOVABLE) | (f["exported_24h"] > np.fmax(f["exported_actor"], f["exported_peers"]) * 3 + 3))
-    ),
+    match=_match,
     p_value=lambda f: (
         LEAVERS * np.where(f.to(Destination.REMOVABLE), _or_rare(f["disclosed_exceed"]), _or_rare(f["exported_exceed"]))
     ),

@@ -20,7 +20,8 @@ def _share(facts: Facts) -> Column:
 
 
 def _say(facts: Facts, i: int) -> Words:
-    share = float(_share(facts)[i])
+    known = float(facts["unexplained_share"][i])
+    share = SHARE_PRIOR if np.isnan(known) else known
     return Words(
         observed=1,
         usual=Usual(actor=round(share, 4), peers=number(facts, "unexplained_peers", i)),

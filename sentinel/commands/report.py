@@ -29,20 +29,20 @@ _COLUMNS = (
 @app.command()
 def patient(id: str, url: Url = None, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List all accesses to a patient's record: who, what, when, from where, why."""
-    _accesses(_ask(url, f"/v1/patients/{quote(id, safe='')}/accesses", limit=limit), as_json)
+    _accesses(ask(url, f"/v1/patients/{quote(id, safe='')}/accesses", limit=limit), as_json)
 
 
 @app.command()
 def actor(id: str, url: Url = None, limit: Limit = 100, as_json: AsJson = False) -> None:
     """List all accesses by a person or service."""
-    _accesses(_ask(url, f"/v1/actors/{quote(id, safe='')}/accesses", limit=limit), as_json)
+    _accesses(ask(url, f"/v1/actors/{quote(id, safe='')}/accesses", limit=limit), as_json)
 
 
 @app.command()
 def alert(id: str, url: Url = None, as_json: AsJson = False) -> None:
     """Show an alert: its reasons in words, and the accesses that it rests on."""
-    found = _ask(url, f"/v1/alerts/{quote(id, safe='')}")
-    evidence = _ask(url, f"/v1/alerts/{quote(id, safe='')}/evidence")
+    found = ask(url, f"/v1/alerts/{quote(id, safe='')}")
+    evidence = ask(url, f"/v1/alerts/{quote(id, safe='')}/evidence")
     if as_json:
         show({"alert": found, "evidence": evidence}, as_json)
         return
@@ -60,7 +60,13 @@ def _accesses(answer: dict[str, Any], as_json: bool) -> None:
     show_rows(_COLUMNS, [[access.get(name, "") for name in _COLUMNS] for access in answer["accesses"]])
 
 
-def _ask(url: str | None, path: str, **asked: int) -> Any:
+def ask(url: str | None, path: str, told: dict[str, str] | None = None, **asked: int) -> Any:
+    """Return what the running service answers: to a question, or to what it is `told`.
+
+    Raises:
+        RefusedToStartError: there is no service, or nothing of that id.
+        SentinelError: the service refused, or failed.
+    """
     import httpx
 
     from sentinel.settings import Settings
@@ -69,7 +75,8 @@ def _ask(url: str | None, path: str, **asked: int) -> Any:
     token = settings.console_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     try:
-        answer = httpx.get((url or f"http://{settings.host}:{settings.port}") + path, params=asked, headers=headers, timeout=30)
+        where = (url or f"http://{settings.host}:{settings.port}") + path
+        answer = httpx.request("POST" if told else "GET", where, params=asked, json=told, headers=headers, timeout=30)
     except httpx.TransportError:
         raise RefusedToStartError("no service answers there; start it with `sentinel serve`") from None
     if answer.status_code == httpx.codes.NOT_FOUND:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -26,9 +27,11 @@ from sentinel.core.context import (
     StaffMember,
     Stay,
     Unit,
+    Verdict,
     Withdrawn,
 )
-from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, RoleClass, role_class
+from sentinel.core.event import DAY_US, EPOCH
+from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, RoleClass, leads, role_class
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.kernel import FLAG_BITS
 from sentinel.core.facts.state import (
@@ -41,6 +44,7 @@ from sentinel.core.facts.state import (
     StayPool,
     UnitTable,
 )
+from sentinel.core.feedback import Feedback
 
 WHOLE_HOUSE_SHARE: Final = 0.4  # of the people at work: a unit that wide says nothing of who cares for whom
 WHOLE_HOUSE_PEOPLE: Final = 20
@@ -166,6 +170,7 @@ class ContextBook:
     declared_patients: set[int] = field(default_factory=set)
     declared_units: set[int] = field(default_factory=set)
     family_count: NDArray[np.float64] = field(default_factory=lambda: np.zeros(256))
+    feedback: Feedback = field(default_factory=Feedback)
     stale: bool = True
     numbered: int = 1
 
@@ -181,6 +186,7 @@ class ContextBook:
             CareLink: self._care_link,
             Unit: self._unit,
             Withdrawn: self._withdraw,
+            Verdict: self._verdict,
         }
         try:
             for count, record in enumerate(records, 1):
@@ -202,6 +208,7 @@ class ContextBook:
         ends = actors.employed_until
         told = {
             "Encounter": self.knows_care,
+            "Verdict": bool(self.feedback.verdicts),
             "Practitioner": bool(self.declared_actors),
             "Practitioner.address": actors.address.any(),
             "Practitioner.name": actors.family.any(),
@@ -210,6 +217,8 @@ class ContextBook:
             "Patient": bool(self.declared_patients),
             "Patient.address": patients.address.any(),
             "Patient.name": patients.family.any(),
+            "Patient.birthDate": (patients.born_at < FOREVER).any(),
+            "PractitionerRole.code": self.positions.rows.leads.any(),
             "Patient.deceasedDateTime": (patients.deceased_at < FOREVER).any(),
             "Patient.meta.security": patients.flags.any(),
         }
@@ -304,13 +313,15 @@ class ContextBook:
         self._alias(self.patient_codes, self.declared_patients, record.aliases, patient)
         self.patients.flags[patient] = sum([FLAG_BITS[flag] for flag in record.flags])
         self.patients.deceased_at[patient] = record.deceased_at
+        self.patients.born_at[patient] = _born_at(record.birth_date)
         self._describe(record.identity, self.patients, patient)
         self._recognise(record.identity, actor=NOBODY, patient=patient)
 
     def _position(self, record: Position) -> None:
         actor, unit = self.actor_codes.code(record.actor_id), self.unit_codes.code(record.unit)
         role = self.role_codes.code(record.role)
-        self.positions.insert(record.id, (actor, unit, role, int(role_class(record.role)), record.start, record.end))
+        told = int(role_class(record.role)), int(leads(record.role))
+        self.positions.insert(record.id, (actor, unit, role, *told, record.start, record.end))
 
     def _stay(self, record: Stay) -> None:
         patient, unit = self.patient_codes.numbers[record.patient_id], self.unit_codes.numbers[record.unit]
@@ -326,6 +337,12 @@ class ContextBook:
         self.units.parent[unit] = parent if parent != unit else NOBODY
         self.declared_units.add(unit)
         self._alias(self.unit_codes, self.declared_units, record.aliases, unit)
+
+    def _verdict(self, record: Verdict) -> None:
+        for name in sorted(self.feedback.take(record)):
+            actor = self.actor_codes.code(name)
+            self.make_room()
+            self.actors.confirmed_at[actor] = self.feedback.confirmed_at(name)
 
     def _withdraw(self, record: Withdrawn) -> None:
         id_ = record.id
@@ -432,3 +449,12 @@ class ContextBook:
         self.people[key] = person
         for record in person.patients:
             self.patients.staff_actor[record] = person.actor
+
+
+def _born_at(birth_date: str) -> int:
+    """Return the day (ISO 8601, or a month or year of it: its first day) in µs since 1970 UTC; `FOREVER` when it is none."""
+    try:
+        born = date.fromisoformat(f"{birth_date}-01-01"[:10] if len(birth_date) in (4, 7) else birth_date)
+    except ValueError:
+        return FOREVER
+    return (born - EPOCH.date()).days * DAY_US

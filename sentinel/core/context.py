@@ -155,4 +155,25 @@ class PatientAlias:
     patient_id: str
 
 
-ContextRecord = StaffMember | Position | PatientRecord | Stay | CareLink | Unit | Withdrawn | ActorAlias | PatientAlias
+class Judgement(StrEnum):
+    """What an analyst found an alert to be."""
+
+    MISUSE = "misuse"
+    JUSTIFIED = "justified"  # there was a reason, which the context did not tell
+    ERROR = "error"  # the data were wrong, or the finding
+    TEST = "test"  # done on purpose, to see whether it is found
+    UNCLEAR = "unclear"  # read, and nothing is said; also takes an earlier verdict back
+
+
+@record
+class Verdict:
+    """What was said of one alert, by whom it is on file elsewhere; `decided_at` in µs. A later one on the alert replaces it."""
+
+    alert_id: str
+    actor_id: str
+    detectors: tuple[str, ...]
+    judgement: Judgement
+    decided_at: int
+
+
+ContextRecord = StaffMember | Position | PatientRecord | Stay | CareLink | Unit | Withdrawn | ActorAlias | PatientAlias | Verdict

@@ -65,6 +65,7 @@ class Facts:
     destination: NDArray[np.int8]
     emergency: Mask
     has_reason: Mask
+    has_ticket: Mask  # the reason names one
     has_patient: Mask
     role: NDArray[np.int64]
     rates: NDArray[np.float64]
@@ -108,6 +109,7 @@ class Facts:
             self.destination[indices],
             self.emergency[indices],
             self.has_reason[indices],
+            self.has_ticket[indices],
             self.has_patient[indices],
             self.role[indices],
             self.rates,
@@ -152,7 +154,8 @@ class Detector:
     how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
     `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
     same, the strongest alone counts. `after_hours`: the finding is made that long
-    after its event, if the person has not written in the patient's record since the event. `measured`: how often it finds
+    after its event, if the person has not written in the patient's record since the event; `only_look`: nor opened it again.
+    `measured`: how often it finds
     something on the days of a role weighs as well, once that is known here (habits.py).
     """
 
@@ -168,6 +171,7 @@ class Detector:
     group: str = ""
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
+    only_look: bool = False
     measured: bool = True
 
 
@@ -182,4 +186,5 @@ class Finding:
     p_value: float
     words: Words
     evidence: Evidence = Evidence.NONE
+    factor: float = 1.0  # of the strength, by what was said of earlier alerts
     unexplained: bool = False  # its event opened a record without an ordinary reason

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+from unicodedata import combining, normalize
 
 from sentinel.core.context import LinkKind
 from sentinel.core.event import DAY_US
@@ -145,6 +146,39 @@ _TRANSVERSAL: Final = re.compile(
 _CODING: Final = re.compile(
     r"\bdim\b|codeu|coding|coder|codage|factur|billing|information medicale|medical information|\btim\b|archiv"
 )
+
+
+class Trade(IntEnum):
+    """Roles whose work is on the machines, not with patients: what they open asks for another reason than care."""
+
+    CARE = 0  # or anything else
+    CONTRACTOR = 1
+    TECHNICIAN = 2
+
+
+_CONTRACTOR: Final = re.compile(
+    r"prestataire|contractor|sous.traitant|subcontract|vendor|fournisseur|third.party|maint(enance|ainer)\b"
+)
+_TECHNICIAN: Final = re.compile(
+    r"informatique|informaticien|administrateur (systeme|reseau|de base)|system administrator|sysadmin|database administrator|"
+    r"\bdba\b|\bdsi\b|\bit (support|technician|staff|specialist)|information technology|help.?desk|hebergeu|hosting"
+)
+_LEADER: Final = re.compile(
+    r"\bcadre\b|\bchef|directeur|directrice|director|manager|head (nurse|of)|surveillant|supervis|superieur|chief|matron"
+)
+
+
+def trade(role: str) -> Trade:
+    """Return what a role's text (French or English, as a source tells it) says of whom the person works for."""
+    folded = "".join(letter for letter in normalize("NFKD", role.casefold()) if not combining(letter))
+    if _CONTRACTOR.search(folded):
+        return Trade.CONTRACTOR
+    return Trade.TECHNICIAN if _TECHNICIAN.search(folded) else Trade.CARE
+
+
+def leads(folded_role: str) -> bool:
+    """Tell whether who has the role leads the people of their unit, by its text (French or English, folded)."""
+    return _LEADER.search(folded_role) is not None
 
 
 def role_class(folded_role: str) -> RoleClass:

@@ -66,7 +66,7 @@ _OUTWARD: Final = frozenset({Destination.LINK, Destination.REMOVABLE})
 _OF_PATIENTS: Final = (
     *("explained", "unexplained_share", "own_record", "coworker", "same_household", "same_street", "same_name"),
     *("vip", "restricted", "deceased_days", "care_gap_days", "burst_actors", "contact_days", "act_days"),
-    *("strangers_drift", "once_here", "returns"),
+    *("strangers_drift", "once_here", "returns", "hierarchy", "age_years", "after_search"),
 )
 
 
@@ -86,7 +86,7 @@ _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
     (lambda told: "application" not in told.fields, {"application_new": _NAN}),
     (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN, "site_crossings": _NAN}),
     (lambda told: "resource_sensitivity" not in told.fields, {"sensitive": 0.0}),
-    (lambda told: Action.SEARCH not in told.actions, _uncounted("searches")),
+    (lambda told: Action.SEARCH not in told.actions, _uncounted("searches") | {"after_search": 0.0}),
     (lambda told: Action.DELETE not in told.actions, _uncounted("deleted")),
     (lambda told: not _EXPORTS & told.actions, _uncounted("exported", "disclosed")),
     (lambda told: not _OUTWARD & told.destinations, _uncounted("disclosed")),
@@ -134,6 +134,7 @@ class _Imagined(Facts):
             "destination": _among(DESTINATIONS, told.destinations, _OF_EVENTS + 2),
             "emergency": _spread(_OF_EVENTS + 3, 2) == 0 if told.emergency else no,
             "has_reason": _spread(_OF_EVENTS + 4, 2) == 0,
+            "has_ticket": _spread(_OF_EVENTS + 4, 2) == 0,
             "has_patient": _spread(_OF_EVENTS + 5, 4) > 0 if told.opens else no,
             "_dead": dead,
         }

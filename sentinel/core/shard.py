@@ -6,6 +6,7 @@ are cut and people are divided among shards. What hangs on other people's doings
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,16 +24,17 @@ from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
-from sentinel.core.context import ContextRecord
+from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import DAY_US, HOUR_US, Action
-from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode
+from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode, trade
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.baselines import end_day
 from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
-from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, rehash
+from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, pair_of, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
+from sentinel.core.feedback import Feedback, Said
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
@@ -75,6 +77,7 @@ class Shard:
     pairs: PairTable = field(default_factory=tables.pairs)
     clock: Clock = field(default_factory=tables.clock)
     pairs_used: int = 0
+    roles_read: int = 0  # those whose text was looked at
     duplicates: Duplicates = field(default_factory=Duplicates)
     refs: dict[int, deque[EventRef]] = field(default_factory=dict)
     watched: deque[Watched] = field(default_factory=deque)
@@ -199,6 +202,9 @@ class Shard:
         """Let every code so far have its row, and `n` more pairs of person and patient their places."""
         self.book.freshen()
         self.roles = grow(self.roles, len(self.book.role_codes), {"share": self.common.baselines.house_share})
+        for code in range(self.roles_read, len(self.book.role_codes)):
+            self.roles.trade[code] = trade(self.book.role_codes.name(code))
+        self.roles_read = len(self.book.role_codes)
         if len(self.rates) < len(self.book.role_codes):
             self.rates = self.common.baselines.rates(self._role_names())
         if self.pairs_used + n > len(self.pairs.key) // 2:
@@ -257,6 +263,7 @@ class Shard:
             batch.destination[start:stop],
             columns.emergency[start:stop],
             np.fromiter(map(bool, batch.reason[start:stop]), np.bool_, stop - start),
+            np.fromiter(map(_names_a_ticket, batch.reason[start:stop]), np.bool_, stop - start),
             columns.patient[start:stop] != NOBODY,
             columns.role[start:stop],
             self.rates,
@@ -299,13 +306,17 @@ class Shard:
         detector = hit.detector
         p_value = self._chance(actor, detector.name, hit.p_value) if detector.measured else float(f"{hit.p_value:.3g}")
         strength, group = -detector.weight * log10(p_value), detector.group or detector.name
-        return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, unexplained)
+        factor = self._factor(actor, detector.name)
+        return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, factor, unexplained)
 
     def _chance(self, actor: int, detector: str, p_value: float) -> float:
         """Return how often people of that role have such a finding, to three figures; remember that this one had it."""
         key, strength = (actor, detector), strength_bin(p_value)
         self.found[key] = max(strength, self.found.get(key, 0))
         return float(f"{max(P_MIN, self.common.habits.chance(self._role_of(actor), detector, p_value)):.3g}")
+
+    def _factor(self, actor: int, detector: str) -> float:
+        return self.book.feedback.factor(self.book.actor_codes.name(actor), detector)
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)
@@ -330,15 +341,18 @@ class Shard:
         due = [watched for watched in self.watched if watched.due <= hour]
         self.watched = deque(watched for watched in self.watched if watched.due > hour)
         for watched in due:
-            if self._acted_since(watched.actor, watched.event):
-                continue
             detector = next(d for d in self.detectors if d.name == watched.detector)
+            if self._went_on(watched.actor, watched.event, alone=detector.only_look):
+                continue
             [hit] = _hits(detector, watched.facts, np.zeros(1, np.int64))
             self._found(watched.actor, watched.event, self._finding(watched.actor, hit, bool(watched.facts.unexplained[0])))
 
-    def _acted_since(self, actor: int, event: EventRef) -> bool:
-        where = np.nonzero(self.pairs.key == ((actor << 32) | event.patient))[0] if event.patient else ()
-        return any(int(self.pairs.last_act[i]) >= event.occurred_at for i in where)
+    def _went_on(self, actor: int, event: EventRef, *, alone: bool) -> bool:
+        """Tell whether the person wrote in the record since, or, where the event has to stand `alone`, opened it again."""
+        pair = pair_of(self.pairs, (actor << 32) | event.patient) if event.patient else -1
+        if pair < 0:
+            return False
+        return bool(self.pairs.last_act[pair] >= event.occurred_at or (alone and self.pairs.last_open[pair] > event.occurred_at))
 
     def _end_findings(self, suspects: set[int]) -> list[Found]:
         """Return what was found on people in the day that ends, counted; begin the next."""
@@ -398,7 +412,8 @@ class Shard:
         model = self.common.model.name
         p_value = self._chance(actor, model, surprise.p_value)
         strength = -MODEL_WEIGHT * log10(p_value)
-        finding = Finding(model, model, Scope.ACTOR, strength, p_value, surprise_in_words(surprise))
+        words, factor = surprise_in_words(surprise), self._factor(actor, model)
+        finding = Finding(model, model, Scope.ACTOR, strength, p_value, words, factor=factor)
         self._found(actor, refs[-1], finding)
 
     def _alert(self, story: Story) -> Alert:
@@ -413,6 +428,7 @@ _STATE: Final = (
     "pairs",
     "clock",
     "pairs_used",
+    "roles_read",
     "duplicates",
     "refs",
     "watched",
@@ -426,10 +442,14 @@ _SNAPSHOTS: Final = Snapshots(
     (
         *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
+        *(Feedback, Said, Verdict, Judgement),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
         *(tables.PairTable, tables.RoleTable, tables.Clock),
     ),
     columns=(*_STATE, *INDEX, *METRICS, *RATES, *SESSION, *map(str, ACTIONS), *map(str, ExplanationCode), *tables.layout()),
+)
+_TICKET: Final = re.compile(
+    r"(?i)\b(?:inc|chg|req|ritm|sctask|ticket|incident|change|demande|intervention|glpi)\b\D{0,4}\d{3,}|\b[A-Z]{2,10}-?\d{3,}\b|#\d{3,}"
 )
 _EVIDENCE_ACTIONS: Final = {
     Evidence.EXPORTED: (Action.EXPORT, Action.PRINT, Action.SHARE),
@@ -441,6 +461,10 @@ _EVIDENCE_ACTIONS: Final = {
 _SHOWN: Final[NDArray[np.int64]] = np.array(  # by action
     [sum(_KINDS[kind] for kind, actions in _EVIDENCE_ACTIONS.items() if one in actions) for one in ACTIONS]
 )
+
+
+def _names_a_ticket(reason: str) -> bool:
+    return bool(reason) and _TICKET.search(reason) is not None
 
 
 class Hit(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ from sentinel.core import ids
 from sentinel.core.alert import Alert, Reason, Severity
 from sentinel.core.detector import Finding, Scope
 from sentinel.core.event import DAY_US, HOUR_US
+from sentinel.core.feedback import FACTOR_MIN
 
 STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …
@@ -51,6 +52,7 @@ class Story:
     acted: set[int] = field(default_factory=set)  # patients in whose record the person wrote
     raised: bool = False
     score: float = 0.0
+    unjudged: dict[int, float] = field(default_factory=dict)  # as `weights`, had no verdict been given; those that differ
 
     def takes(self, occurred_at: int) -> bool:
         """Whether a finding at that time belongs here."""
@@ -88,9 +90,19 @@ class Story:
 
     def _weigh(self, patient: int) -> None:
         """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
-        weight = _discounted(_strongest_of_groups(self.slots[patient].values()), 1.0 if patient else NEXT_FINDING)
-        self.weights[patient] = weight * ACTED if patient in self.acted else weight
-        self.score = _discounted(nlargest(PATIENTS_WEIGHED, self.weights.values()), NEXT_PATIENT)
+        found = self.slots[patient].values()
+        self.weights[patient] = self._weight(patient, found)
+        if any(finding.factor != 1.0 for finding in found):
+            self.unjudged[patient] = self._weight(patient, [replace(finding, factor=1.0) for finding in found])
+        else:
+            self.unjudged.pop(patient, None)
+        self.score = _over_patients(self.weights)
+        if self.unjudged:
+            self.score = held_up(self.score, _over_patients(self.weights | self.unjudged))
+
+    def _weight(self, patient: int, found: Iterable[Finding]) -> float:
+        weight = _discounted(_strongest_of_groups(found), 1.0 if patient else NEXT_FINDING)
+        return weight * ACTED if patient in self.acted else weight
 
     def alert(self, tenant: str, actor: str, patient_names: dict[int, str], tried: tuple[str, ...]) -> Alert:
         """Return the story as it stands."""
@@ -121,6 +133,15 @@ class Story:
         )
 
 
+def held_up(score: float, unjudged: float) -> float:
+    """Return a score no lower than verdicts may make it: what would be critical without them they do not lower at all."""
+    return max(score, unjudged if unjudged >= SEVERITIES[0][0] else unjudged * FACTOR_MIN)
+
+
+def _over_patients(weights: Mapping[int, float]) -> float:
+    return _discounted(nlargest(PATIENTS_WEIGHED, weights.values()), NEXT_PATIENT)
+
+
 def _discounted(strengths: list[float], factor: float) -> float:
     return sum(strength * factor**rank for rank, strength in enumerate(sorted(strengths, reverse=True)))
 
@@ -128,7 +149,7 @@ def _discounted(strengths: list[float], factor: float) -> float:
 def _strongest_of_groups(findings: Iterable[Finding]) -> list[float]:
     best: dict[str, float] = {}
     for finding in findings:
-        best[finding.group] = max(best.get(finding.group, 0.0), min(finding.strength, STRENGTH_MAX))
+        best[finding.group] = max(best.get(finding.group, 0.0), min(finding.strength, STRENGTH_MAX) * finding.factor)
     return list(best.values())
 
 

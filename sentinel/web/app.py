@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentinel.web import api, fhir, intake, reference, security
+from sentinel.web import api, fhir, intake, reference, security, verdicts
 from sentinel.web.body import Budget
 from sentinel.web.feed import Feed
 from sentinel.web.metrics import Metrics
@@ -37,6 +37,7 @@ def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
     app.include_router(intake.router(ports, metrics, budget, repeats))
     app.include_router(fhir.router(ports, metrics, budget, repeats))
     app.include_router(api.router(ports, feed))
+    app.include_router(verdicts.router(ports, budget))
     app.include_router(api.health(ports, metrics))
     app.include_router(security.router(ports.security))
     app.include_router(reference.router(app))

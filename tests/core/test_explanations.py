@@ -24,7 +24,7 @@ from sentinel.core.context import (
     Withdrawn,
 )
 from sentinel.core.event import Action, ActorType, EventRow
-from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, TRIED, ExplanationCode, RoleClass, role_class
+from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, TRIED, ExplanationCode, RoleClass, Trade, leads, role_class, trade
 from sentinel.core.facts.kernel import GRACE_MAX_US, GRACE_MIN_US
 from tests.builders import (
     DAY_US,
@@ -376,3 +376,61 @@ def test_roles_are_classed_by_their_words(role: str, expected: RoleClass) -> Non
 def test_an_open_end_is_an_end_that_never_comes() -> None:
     """A stay that is not over explains years later, without overflow."""
     assert reason([*NURSE, a_stay("p", "medecine", START, FOREVER)], on(3_000)) == "stay-in-unit"
+
+
+@pytest.mark.parametrize(
+    ("role", "known"),
+    [
+        ("Technicien informatique", Trade.TECHNICIAN),
+        ("Hébergeur HDS, exploitation", Trade.TECHNICIAN),
+        ("Administrateur réseau", Trade.TECHNICIAN),
+        ("Database Administrator", Trade.TECHNICIAN),
+        ("Prestataire informatique", Trade.CONTRACTOR),
+        ("Sous-traitant", Trade.CONTRACTOR),
+        ("Vendor support", Trade.CONTRACTOR),
+        ("Technicien d'information médicale", Trade.CARE),
+        ("Médecin de l'information médicale", Trade.CARE),
+        ("Étudiant externe", Trade.CARE),
+        ("Technicien de laboratoire", Trade.CARE),
+        ("Infirmier", Trade.CARE),
+        ("", Trade.CARE),
+    ],
+)
+def test_a_role_s_text_says_whom_somebody_works_for(role: str, known: Trade) -> None:
+    """Work on the machines is told from care, in either language, as sources write it."""
+    assert trade(role) is known
+
+
+@pytest.mark.parametrize(
+    ("role", "led"),
+    [
+        *(("cadre de sante", True), ("chef de service", True), ("head nurse", True), ("nurse manager", True)),
+        *(("directeur des soins", True), ("infirmier", False), ("medecin", False), ("secretaire medicale", False)),
+    ],
+)
+def test_a_role_s_text_says_who_leads(role: str, *, led: bool) -> None:
+    """Who leads a unit's people is told by the role; everybody else leads nobody."""
+    assert leads(role) is led
+
+
+def test_a_leader_leads_the_units_below() -> None:
+    """1: the person leads where the patient works; 2: the reverse; neither across departments."""
+    luc = Identity("petit", "luc", "1990-02-02")
+    people = [
+        *a_person("head", "pole", "chef de pole", luc),
+        *a_person("nurse", "medecine", identity=Identity("roy", "al", "1991-01-01")),
+    ]
+    records = [a_patient("of-head", luc), a_patient("of-nurse", Identity("roy", "al", "1991-01-01"))]
+    rows = [an_opening("of-nurse", on(0), "head"), an_opening("of-head", on(0), "nurse"), an_opening("of-head", on(0), "other")]
+    for unit_above, told in (("pole", [1.0, 2.0, 0.0]), ("", [0.0, 0.0, 0.0])):
+        units = [Unit("medecine", "medecine", unit_above), Unit("pole", "pole")]
+        assert seen_by([*units, *people, *records], rows, names=[]).fact("hierarchy") == told
+
+
+@pytest.mark.parametrize(
+    ("born", "age"), [("2006-01-05", 20.0), ("2006-01", 20.0), ("2006", 20.0), ("", math.nan), ("05/01/2006", math.nan)]
+)
+def test_ages_are_those_of_the_day(born: str, age: float) -> None:
+    """In years, from as much of the date of birth as is told; nothing is made of what is no date."""
+    told = seen_by([a_patient("p", birth_date=born)], [an_opening("p", on(0))], names=[]).fact("age_years")
+    assert told == [pytest.approx(age, abs=0.02, nan_ok=True)]

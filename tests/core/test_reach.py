@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from sentinel.assembly import detectors
+from sentinel.core.context import Judgement, StaffMember, Verdict
 from sentinel.core.detector import Detector
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.explain import EXPLANATIONS
 from sentinel.core.facts.declare import INDEX
 from sentinel.core.reach import _DEAD, EVERYTHING, Told, can_find, missing_for, reasons, told_by
-from tests.builders import a_hospital, an_event, on, seen_by
+from tests.builders import UNITS, a_hospital, a_patient, a_person, an_event, on, seen_by
 
 READS = Told(
     fields=frozenset({"id", "occurred_at", "action", "actor_id", "patient_id"}),
@@ -75,9 +76,20 @@ def test_what_events_tell_is_read_off_them() -> None:
 
 
 HOSPITAL = a_hospital(20, people=20, patients=60, days=30)
+COLLEAGUE = next(one for one in HOSPITAL.context if isinstance(one, StaffMember))
+CONTEXT = [
+    *HOSPITAL.context,
+    *a_person("leader", UNITS[0], "cadre de santé"),
+    *a_person("technician", UNITS[1], "technicien informatique"),
+    a_patient("colleague", COLLEAGUE.identity),
+    a_patient("child", birth_date="2019-05-01"),
+    Verdict("an-alert", "actor-1", ("vip_record",), Judgement.MISUSE, on(1)),
+]
 ODD = [  # what nobody does in that hospital
     an_event(when=on(30), actor_id="actor-0", application="imaging"),
     an_event(when=on(30), actor_id="nobody-of-the-hospital", patient_id="patient-0"),
+    an_event(when=on(30), actor_id="leader", patient_id="colleague"),
+    *(an_event(when=on(day), actor_id="technician", patient_id="child") for day in (29, 30)),
 ]
 EVENTS = [*HOSPITAL.events, *ODD]
 NEEDED = ("id", "sub", "occurred_at", "action", "outcome", "actor_id", "actor_type", "resource_count")
@@ -93,7 +105,7 @@ COMPARED = ("_actor", "_peers", "_limit", "_spread")  # what a count is compared
 def lived(events: Sequence[EventRow]) -> dict[str, float]:
     """Return the facts that stay at one value over all events, missing ones aside; missing when they always are."""
     dead = {}
-    for name, values in zip(INDEX, seen_by(HOSPITAL.context, events).matrix(), strict=True):
+    for name, values in zip(INDEX, seen_by(CONTEXT, events).matrix(), strict=True):
         known = np.unique(values[~np.isnan(values)])
         if len(known) < 2 and not name.endswith(COMPARED):
             dead[name] = float(known[0]) if len(known) else float("nan")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.detectors import brute_force_success, departed_account, dormant_account, patient_burst, scraping
-from sentinel.core.context import ContextRecord, Identity, PatientFlag
+from sentinel.core.context import ContextRecord, Identity, Judgement, PatientFlag, Verdict
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.facts.declare import CARE_GAP_DAYS
 from sentinel.core.facts.kernel import DEVICE_WARM_UP
@@ -228,6 +228,51 @@ def _coworker_record() -> Scenario:
     return Scenario((*team, mate), OPENING, OPENING, (*team, namesake))
 
 
+def _repeat_after_case() -> Scenario:
+    def judged(judgement: Judgement) -> tuple[ContextRecord, ...]:
+        return *NURSE, STRANGER, Verdict("alert-1", "nurse", ("no_care_relation",), judgement, on(-30))
+
+    return Scenario(judged(Judgement.MISUSE), OPENING, OPENING, judged(Judgement.JUSTIFIED))
+
+
+def _hierarchy_record() -> Scenario:
+    luc = Identity("petit", "luc", "1990-02-02")
+
+    def led(unit: str) -> tuple[ContextRecord, ...]:
+        head = a_person("head", unit, "cadre de sante", luc)
+        return *NURSE, *head, *a_person("doctor", unit), a_patient("patient-1", luc)
+
+    return Scenario(led("medecine"), OPENING, OPENING, led("chirurgie"))
+
+
+def _minor_record() -> Scenario:
+    def born(year: int) -> tuple[ContextRecord, ...]:
+        return *NURSE, a_patient("patient-1", birth_date=f"{year}-01-05")
+
+    return Scenario(born(2009), OPENING, OPENING, born(2007))
+
+
+def _peek_record() -> Scenario:
+    looked_up = (an_event(Action.SEARCH, on(0, 9)), an_opening("patient-1", on(0, 9, 1)))
+    later = an_event(when=on(0, 14), actor_id="somebody")
+    again = an_opening("patient-1", on(0, 9, 20))
+    return Scenario((*NURSE, STRANGER), (*looked_up, later), (*looked_up, again, later))
+
+
+def _contractor_scope() -> Scenario:
+    def taken(role: str) -> tuple[EventRow, ...]:
+        return (an_event(Action.EXPORT, on(0), actor_role=role),)
+
+    return Scenario((), taken("Prestataire informatique"), taken("Étudiant externe"))
+
+
+def _technician_no_ticket() -> Scenario:
+    def opened(reason: str) -> tuple[EventRow, ...]:
+        return (an_opening("patient-1", on(0), actor_role="Hébergeur, équipe d'exploitation", reason=reason),)
+
+    return Scenario((), opened("test d'affichage"), opened("ticket n° 20451, affichage"))
+
+
 def _returning_reader() -> Scenario:
     def visits(*hours: float, written: bool = False) -> tuple[EventRow, ...]:
         act = Action.UPDATE if written else Action.READ
@@ -269,12 +314,14 @@ FAR: Final = Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "
 SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "break_glass_no_act": _break_glass_no_act,
     "break_glass_often": lambda: _volume(1, 25, an_emergency),
+    "contractor_scope": _contractor_scope,
     "brute_force_success": _brute_force_success,
     "coworker_record": _coworker_record,
     "deceased_record": _deceased_record,
     "departed_account": _departed_account,
     "dormant_account": _dormant_account,
     "former_patient": _former_patient,
+    "hierarchy_record": _hierarchy_record,
     "household_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", ANNE.address, ANNE.street), FAR),
     "impossible_presence": _impossible_presence,
     "leaver_export": _leaver_export,
@@ -283,6 +330,7 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "many_strangers": lambda: _volume(2, 60, a_stranger),
     "mass_deletion": lambda: _volume(2, 120, a_deletion),
     "mass_export": lambda: _volume(3, 200, an_export),
+    "minor_record": _minor_record,
     "name_probing": lambda: _volume(5, 150, a_search),
     "neighbour_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", f"9{ANNE.address}", ANNE.street), FAR),
     "no_care_relation": _no_care_relation,
@@ -291,9 +339,11 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "orphan_account": _orphan_account,
     "once_in_unit": _once_in_unit,
     "own_record": lambda: _tie(ANNE, Identity(ANNE.family, ANNE.given, "1981-04-01")),
+    "peek_record": _peek_record,
     "patient_burst": _patient_burst,
     "privilege_used": _privilege_used,
     "public_link": _public_link,
+    "repeat_after_case": _repeat_after_case,
     "restricted_record": lambda: _flagged(PatientFlag.RESTRICTED),
     "returning_reader": _returning_reader,
     "same_name_record": lambda: _tie(Identity(ANNE.family, "zoe", "2012-01-01"), FAR),
@@ -301,6 +351,7 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "sensitive_record": _sensitive_record,
     "service_by_hand": _service_by_hand,
     "shared_account": lambda: _volume(2, 60, a_switch),
+    "technician_no_ticket": _technician_no_ticket,
     "vip_record": lambda: _flagged(PatientFlag.VIP),
 }
 VOLUMES: Final[dict[str, tuple[int, Callable[[str, int, int], EventRow]]]] = {  # an ordinary day's amount, above the least told

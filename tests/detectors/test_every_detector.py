@@ -198,7 +198,7 @@ def any_facts(n: int) -> Facts:
         drawn = chance.random(n) if fact.unit == "share" else chance.integers(0, 60, n)
         row[:] = chance.integers(0, 2, n) if fact.unit == "flag" else drawn
         row[chance.random(n) < (0.0 if fact.missing == "never" else 0.33)] = np.nan
-    flags = chance.random((4, n)) < 0.5
+    flags = chance.random((5, n)) < 0.5
     codes = [chance.integers(0, most, n).astype(np.int8) for most in (16, 3, 6)]
     roles = chance.integers(0, 3, n)
     return Facts(values, *codes, *flags[: len(Facts.__slots__) - 6], role=roles, rates=np.full((3, len(RATES)), 0.01))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +15,17 @@ from hypothesis import strategies as st
 import streams.steps
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Int64s
+from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.errors import RejectionCode, SentinelError
 from sentinel.core.event import microseconds
+from streams import verdicts
 from streams.checkpoint import CURRENT, PREVIOUS
 from streams.dead_letters import DeadLetters
 from streams.intake_log import IntakeLog, LogBounds, LogReader
 from streams.parts import Parts, WorkerLimits
 from streams.record import Kind, LogRecord
 from streams.steps import Steps
+from streams.verdicts import Told
 from tests.service import counting
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -247,6 +250,30 @@ def test_beginning_anew_still_knows_the_context_that_was_trimmed(bench):
     bench.run()
     assert [alert for alert in bench.store.alerts.values() if "martin" in alert.lower()]
     assert not [alert for alert in bench.store.alerts.values() if "Old" in alert]
+
+
+def test_verdicts_reach_the_pipeline_in_the_order_of_the_log_and_outlive_it(bench):
+    """Told with the context; once trimmed, the newest on each alert is still there; a damaged one is a dead letter."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    for verdict in (Judgement.MISUSE, Judgement.JUSTIFIED):
+        told = Told("a1", "nurse", ("vip_record",), verdict, at)
+        bench.log.append([verdicts.record("default", told)]).result()
+    bench.log.append([LogRecord("default", Kind.CONTEXT, verdicts.SOURCE, b"damaged", 0, "b")]).result()
+    bench.send(3)
+    known: list[ContextRecord] = []
+
+    class Listening(counting.CountingPipeline):
+        def know(self, records: Iterable[ContextRecord]) -> None:
+            known.extend(records)
+
+    bench.pipeline = Listening
+    bench.run()
+    assert [one.judgement for one in known if isinstance(one, Verdict)] == ["misuse", "justified"]
+    assert bench.letters() == [(b"damaged", RejectionCode.UNPARSEABLE)]
+    bench.log.trim(2, FAR).result()
+    known.clear()
+    bench.run()
+    assert [one.judgement for one in known if isinstance(one, Verdict)] == ["justified"]
 
 
 @pytest.mark.parametrize("ahead", [1, 5, 1_000])

@@ -43,6 +43,8 @@ RATE_PRIOR: Final = dict.fromkeys(RATES, 0.002) | {
     "sensitive": 0.1,
     "returns": 0.05,
     "own_record": 1e-5,
+    "minor": 0.15,
+    "after_search": 0.2,
 }
 RATE_PRIOR_VISITS: Final = 200.0  # openings that the prior counts for in the whole house's shares …
 RATE_HOUSE_VISITS: Final = 50.0  # … and the whole house in a role's

@@ -58,8 +58,16 @@ _OTHERS: Final = (
         "evidence of the closed days that the person opens more records without a reason",
         "as `explained`",
     ),
+    Fact("after_search", "flag", "the person searched, and this is the first record opened since", "never"),
     Fact("own_record", "flag", "the patient is the person themself", "never", "Patient, Practitioner"),
     Fact("coworker", "level", "1: the patient works here; 2: in one of the person's units", "never", "Patient, Practitioner"),
+    Fact(
+        "hierarchy",
+        "level",
+        "1: the person leads the unit where the patient works; 2: the reverse",
+        "never",
+        "PractitionerRole.code",
+    ),
     Fact("same_household", "flag", "same postal address, other person", "never", "Patient.address, Practitioner.address"),
     Fact("same_street", "flag", "same street, other address", "never", "Patient.address, Practitioner.address"),
     Fact(
@@ -73,6 +81,7 @@ _OTHERS: Final = (
     Fact("restricted", "flag", "restricted, or the patient objected", "never", "Patient.meta.security"),
     Fact("sensitive", "flag", "the resource is labelled sensitive", "never"),
     Fact("deceased_days", "days", "since the patient's death", "alive, or unknown", "Patient.deceasedDateTime"),
+    Fact("age_years", "years", "age of the patient", "no date of birth on file", "Patient.birthDate"),
     Fact("care_gap_days", "days", "since any care of the patient here, 0 while in care", "no care ever on file", "Encounter"),
     Fact(
         "once_here",
@@ -81,6 +90,7 @@ _OTHERS: Final = (
         "explained",
         "Encounter",
     ),
+    Fact("trade", "code", "whom the role works for (Trade), 0: care, or not known", "never"),
     Fact("departed_days", "days", "since the person's last position ended", "in position, or unknown", "PractitionerRole"),
     Fact("no_position", "flag", "the person has no position on file, past or present", "nobody has", "PractitionerRole"),
     Fact("leaving_days", "days", "until the person's last position ends", "no end known, or over 30 days", "PractitionerRole"),
@@ -109,6 +119,7 @@ _OTHERS: Final = (
         "earlier days within a month each on which the person opened this record without a reason",
         "explained",
     ),
+    Fact("confirmed_days", "days", "since misuse by the person was confirmed last", "no such case", "Verdict"),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),
@@ -118,6 +129,7 @@ FACTS: Final = tuple(fact for name in METRICS for fact in _metric(name)) + _OTHE
 INDEX: Final = {fact.name: i for i, fact in enumerate(FACTS)}
 
 CARE_GAP_DAYS: Final = 180.0  # without care for so long, a patient is a former one
+ADULT_YEARS: Final = 18.0
 PER_METRIC: Final = 6  # facts of each metric, in the order of `_metric`
 
 RATES: Final = (
@@ -134,6 +146,9 @@ RATES: Final = (
     "sensitive",
     "returns",
     "own_record",
+    "hierarchy",
+    "minor",
+    "after_search",
 )
 """How often chance alone gives each trait, for each role, by the closed days: a share of the openings without an ordinary
 reason, once a day and patient; of `own_record`, of all openings.

@@ -69,6 +69,7 @@ class ActorTable(NamedTuple):
     sequential_run: Array
     rhythm_run: Array
     privilege_at: Array
+    confirmed_at: Array  # misuse by the person, the last time; 0: never
     session: Array  # (session features,) of the open hour
     session_hour: Array
 
@@ -84,6 +85,7 @@ class PatientTable(NamedTuple):
     family: Array
     flags: Array
     deceased_at: Array
+    born_at: Array  # FOREVER: not known
     care_until: Array  # latest end of care on file; EVER: none
     number: Array  # the number at the end of the patient's id, -1 none
     burst_open: Array  # people without reason in the open hour
@@ -124,6 +126,7 @@ class PositionPool(NamedTuple):
     unit: Array
     role: Array
     role_class: Array
+    leads: Array  # 1: the people of the unit
     start: Array
     end: Array
     next: Array
@@ -144,6 +147,7 @@ class PairTable(NamedTuple):
 class RoleTable(NamedTuple):
     """One row a role; closed periods only, but for `open_*`."""
 
+    trade: Array  # Trade, by the role's text
     share: Array  # of record openings without an ordinary reason
     hour_share: Array  # (48,)
     events: Array  # in closed days
@@ -170,7 +174,14 @@ ACTOR_FILLS: Final = {
     "spread": np.nan,
     "last_number": -1,
 }
-PATIENT_FILLS: Final = {"stay_head": -1, "link_head": -1, "deceased_at": FOREVER, "care_until": EVER, "number": -1}
+PATIENT_FILLS: Final = {
+    "stay_head": -1,
+    "link_head": -1,
+    "deceased_at": FOREVER,
+    "born_at": FOREVER,
+    "care_until": EVER,
+    "number": -1,
+}
 
 _M, _S = len(METRICS), len(SESSION)
 _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
