@@ -35,11 +35,12 @@ _MARK: Final = b"audit("
 _UNSET: Final = frozenset({"4294967295", "-1", "unset"})
 
 _line: Final = re.compile(
-    r"(?:.*?\s)??(?:node=(?P<node>\S+) )?type=(?P<type>[A-Z0-9_]+) "
+    r"(?:.*?\s)??(?:(?<!\S)node=(?P<node>\S{1,255}) )?type=(?P<type>[A-Z0-9_]{1,64}) "
     r"msg=audit\((?P<time>\d{1,12}\.\d{1,9}):(?P<serial>\d{1,20})\):(?P<rest>.*)"
 ).fullmatch
-_serial: Final = re.compile(rb"(?:node=(\S+) )?type=\S+ msg=audit\((\d{1,12}\.\d{1,9}:\d{1,20})\)").search
-_pair: Final = re.compile(r"([A-Za-z][\w-]*+)=(?:\"([^\"]*+)\"|([^\s\"',]*+))").finditer
+_serial: Final = re.compile(rb"(?:(?<!\S)node=(\S{1,255}) )?type=\S{1,64} msg=audit\((\d{1,12}\.\d{1,9}:\d{1,20})\)").search
+# A name that begins at a word, so that a long word is looked at once.
+_pair: Final = re.compile(r"(?<![\w-])([A-Za-z][\w-]*+)=(?:\"([^\"]*+)\"|([^\s\"',]*+))").finditer
 _inner: Final = re.compile(r"\bmsg='(.*)'", re.DOTALL).search
 _hexadecimal: Final = re.compile(r"(?:[0-9A-F]{2})+").fullmatch
 
