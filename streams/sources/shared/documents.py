@@ -36,7 +36,7 @@ class Envelope:
 
 
 Reader = Callable[[bytes], list[EventRow] | Envelope]
-"""Reads one document. Raises `RejectedError`, or what the decoder raised (`BROKEN`)."""
+"""Reads one document; no rows when it is passed over. Raises `RejectedError`, or what the decoder raised (`BROKEN`)."""
 Several = Callable[[bytes], Envelope | None]
 """Tells the documents of a record that holds several; None of one."""
 Parts = Callable[[bytes], Envelope | None]
@@ -90,6 +90,7 @@ def decode_all(
             else:
                 decoded.rows += found
                 decoded.records += [index] * len(found)
+                decoded.skipped += not found
     return decoded
 
 
@@ -120,6 +121,7 @@ class _Record:
             self.taken += 1
             self.decoded.rows += found
             self.decoded.records += [self.index] * len(found)
+            self.decoded.skipped += not found
         elif depth == 0:
             self.refuse(RejectedError(Code.TOO_DEEP, detail="envelopes in one another"), document, pointer)
         else:
