@@ -38,8 +38,7 @@ class Settings(BaseModel):
     sources: tuple[str, ...] | None = Field(None, description="names of the formats that are taken; none: all that are found")
     detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
-    outputs: tuple[str, ...] = Field((), description="names of the outputs that alerts are told to, sections of the file below")
-    outputs_file: Path | None = Field(None, description="file (TOML) that describes the outputs: docs/outputs.md")
+    outputs: str | None = Field(None, description="file (YAML) of whom alerts are told to: webhooks, syslog, mail")
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
     body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
     kafka_servers: str = Field(
@@ -75,7 +74,7 @@ class Settings(BaseModel):
     )
     kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
-    @field_validator("hosts", "mappings", "sources", "detectors", "outputs", mode="before")
+    @field_validator("hosts", "mappings", "sources", "detectors", mode="before")
     @classmethod
     def _told_as_json(cls, value: object) -> object:
         try:

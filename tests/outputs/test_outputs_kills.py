@@ -18,19 +18,18 @@ from tests.service.test_service_kills import FAST
 
 KILLS = int(os.environ.get("SENTINEL_KILLS", "10"))
 OUTPUTS = """
-[soc]
-kind = "webhook"
-url = "{url}"
-authorization = "env:SOC_TOKEN"
-allow_plain = true
-allow_networks = ["127.0.0.0/8"]
-[first]
-kind = "webhook"
-url = "{url}-first"
-updates = "first"
-authorization = "env:SOC_TOKEN"
-allow_plain = true
-allow_networks = ["127.0.0.0/8"]
+webhook:
+  - name: soc
+    url: {url}
+    authorization: env:SOC_TOKEN
+    allow_plain: true
+    allow_networks: [127.0.0.0/8]
+  - name: first
+    url: {url}-first
+    updates: first
+    authorization: env:SOC_TOKEN
+    allow_plain: true
+    allow_networks: [127.0.0.0/8]
 """
 
 
@@ -46,8 +45,8 @@ def test_none_is_lost(running, tmp_path, monkeypatch):
     chance = random.Random(20260302)
     with receiver() as soc:
         soc.answers = (Response(status_code=204 if chance.random() < 0.8 else 500) for _ in iter(int, 1))
-        (tmp_path / "outputs.toml").write_text(OUTPUTS.format(url=soc.url))
-        settings = {"outputs": ["soc", "first"], "outputs_file": str(tmp_path / "outputs.toml")}
+        (tmp_path / "outputs.yaml").write_text(OUTPUTS.format(url=soc.url))
+        settings = {"outputs": str(tmp_path / "outputs.yaml")}
         service = running(worker=FAST, settings=settings)
         feeder = Feeder(service.url, small_events(random.Random(7)), 0.02)
         service.start()
