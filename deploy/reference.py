@@ -113,11 +113,12 @@ Read from the environment when a command starts. A value that cannot be used is 
 names the setting, never its value. Lists are JSON: `SENTINEL_DETECTORS='["vip_record", "mass_export"]'`. Secrets are never shown.
 """
 
-OUTPUT_SETTINGS_INTRO: Final = """\
-# Settings of outputs
+OUTPUT_KEYS_INTRO: Final = """\
+# Keys of the file of outputs
 
-What a table of the file `SENTINEL_OUTPUTS_FILE` may say (TOML); how to connect a receiver is in [outputs.md](outputs.md). What
-is not here is refused. A secret is told by its place, `env:NAME` or `file:PATH`: it never stands in the file itself.
+What the YAML file may say that `SENTINEL_OUTPUTS` names: a list for each kind, of what is below. How to connect a receiver is in
+[outputs.md](outputs.md). A key that is not here is refused. Anchors and tags are not taken. A secret is told by its place,
+`env:NAME` or `file:PATH`: it never stands in the file itself.
 """
 OUTPUT_PARTS: Final[dict[str, type[BaseModel]]] = {"Every output": Section, "Over TLS": Trust, "Over HTTP": HttpSection}
 
@@ -329,12 +330,12 @@ def _key_default(field: FieldInfo) -> str:
     return "" if value in (None, [], {}, "") or isinstance(value, BaseModel) else f"`{value}`"
 
 
-def output_settings_page() -> str:
+def output_keys_page() -> str:
     """Return what can be set for each kind of output, and in which formats they write."""
     sections = [f"## {title}\n\n{_output_table(model)}" for title, model in OUTPUT_PARTS.items()]
     kinds = [_output_section(kind) for kind in discover("streams.outputs", "OUTPUT", Output).values()]
     written = table(("format", "what"), [(f"`{name}`", found.title) for name, found in formats().items()])
-    return _page(OUTPUT_SETTINGS_INTRO, *sections, *kinds, "## Formats", written)
+    return _page(OUTPUT_KEYS_INTRO, *sections, *kinds, "## Formats", written)
 
 
 def _output_section(kind: Output) -> str:
@@ -346,15 +347,15 @@ def _output_table(model: type[BaseModel]) -> str:
     bases = [base for base in OUTPUT_PARTS.values() if issubclass(model, base) and base is not model]
     known = {name for base in bases for name in base.model_fields}
     own = {name: field for name, field in model.model_fields.items() if name not in known}
-    rows = [(f"`{name}`", _toml_default(field), field.description or "") for name, field in own.items()]
-    return table(("setting", "when left out", "what it says"), rows)
+    rows = [(f"`{name}`", _written_default(field), field.description or "") for name, field in own.items()]
+    return table(("key", "when left out", "what it says"), rows)
 
 
-def _toml_default(field: FieldInfo) -> str:
+def _written_default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default
-    return "" if value in (None, (), {}) else f"`{json.dumps(value)}`"
+    return "" if value in (None, (), {}) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 PAGES: Final[dict[str, Page]] = {
@@ -362,7 +363,7 @@ PAGES: Final[dict[str, Page]] = {
     "facts.md": facts_page,
     "listener_keys.md": listener_keys_page,
     "mapping_keys.md": mapping_keys_page,
-    "output_settings.md": output_settings_page,
+    "output_keys.md": output_keys_page,
     "settings.md": settings_page,
 }
 

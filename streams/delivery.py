@@ -45,12 +45,17 @@ class Changes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """One output that is set up: what it is called, what was set, and who tells it."""
+    """One output that is set up: of which kind it is, what was set, and who tells it."""
 
-    name: str
+    kind: str
     section: Section
     sender: Sender
     _news: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.section.name
 
     def wake(self) -> None:
         """Say that something new waits."""
@@ -135,7 +140,7 @@ class Delivery:
             if entry is None:
                 await outlet.wait(IDLE_SECONDS)
                 continue
-            trouble = await attempt(outlet, telling(outlet.name, outlet.section, entry.alert, is_update=entry.was_told))
+            trouble = await attempt(outlet, telling(outlet.section, entry.alert, is_update=entry.was_told))
             if trouble is None:
                 failures = 0
                 await asyncio.to_thread(self._outbox.told, entry)

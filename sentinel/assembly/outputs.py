@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentinel.core.errors import RefusedToStartError, SentinelError
@@ -18,24 +19,22 @@ if TYPE_CHECKING:
 
 
 def outlets(settings: Settings) -> dict[str, Outlet]:
-    """Return the outputs that settings name, set up; nothing connects before something is told.
+    """Return the outputs that settings describe, set up; nothing connects before something is told.
 
     Raises:
-        RefusedToStartError: one is not described, or cannot be used as described.
+        RefusedToStartError: one cannot be used as described.
     """
-    if not settings.outputs:
+    if settings.outputs is None:
         return {}
-    if settings.outputs_file is None:
-        raise RefusedToStartError("outputs: outputs_file says where they are described")
     from streams.delivery import Outlet
     from streams.embedded import SystemClock
     from streams.outputs.contract import Output, Tools
-    from streams.outputs.sections import read
+    from streams.outputs.document import read
 
     kinds = discover("streams.outputs", "OUTPUT", Output)
     tools = Tools(formats(), SystemClock())
-    sections = read(settings.outputs_file, settings.outputs, kinds)
-    return {name: Outlet(name, section, kinds[section.kind].open(section, tools)) for name, section in sections.items()}
+    found = read(Path(settings.outputs), kinds)
+    return {section.name: Outlet(kind.name, section, kind.open(section, tools)) for kind, section in found}
 
 
 def formats() -> dict[str, Format]:
@@ -49,7 +48,7 @@ def outputs(settings: Settings) -> list[Standing]:
     """Return how each output stands: those set up, and those that something is still kept for."""
     from streams.outbox import standing
 
-    kinds = {name: outlet.section.kind for name, outlet in outlets(settings).items()}
+    kinds = {name: outlet.kind for name, outlet in outlets(settings).items()}
     if not settings.data.is_dir():
         return standing({}, kinds)
     with outbox(settings) as box:
@@ -70,8 +69,11 @@ def try_output(settings: Settings, name: str) -> None:
     from streams.outputs.contract import telling
     from streams.outputs.sample import sample
 
-    outlet = outlets(settings.model_copy(update={"outputs": (name,)}))[name]
-    told = telling(name, outlet.section, sample(settings.tenant, SystemClock().now_us()), is_update=False)
+    found = outlets(settings)
+    if name not in found:
+        raise RefusedToStartError(f"no such output: {name} (there are: {', '.join(sorted(found)) or 'none'})")
+    outlet = found[name]
+    told = telling(outlet.section, sample(settings.tenant, SystemClock().now_us()), is_update=False)
 
     async def run() -> None:
         try:
@@ -97,7 +99,7 @@ def sample_alert(settings: Settings, format_name: str) -> str:
 
     clock = SystemClock()
     found = format_of(format_name, Tools(formats(), clock))
-    told = found.render(telling("sample", Section(kind="sample"), sample(settings.tenant, clock.now_us()), is_update=False))
+    told = found.render(telling(Section(name="sample"), sample(settings.tenant, clock.now_us()), is_update=False))
     return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2)
 
 
@@ -142,7 +144,7 @@ def delivery(settings: Settings) -> Iterator[Callable[[Service], AbstractAsyncCo
     from streams.embedded import SystemClock
     from streams.outbox import standing
 
-    kinds = {name: outlet.section.kind for name, outlet in found.items()}
+    kinds = {name: outlet.kind for name, outlet in found.items()}
     with outbox(settings) as box:
         if settings.store is None and not (settings.data / "store").exists():
             box.begin("")  # there is no alert yet: each there will be is told

@@ -9,11 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from sentinel.core.alert import Alert, Severity
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.core.ids import derive
+from streams.yaml_file import Strict
 
 
 class Trouble(StrEnum):
@@ -62,12 +63,10 @@ class Updates(StrEnum):
     FIRST = "first"
 
 
-class Section(BaseModel):
+class Section(Strict):
     """What can be set for every output."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    kind: str = Field(description="what it is")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$", description="what it is called in commands and metrics")
     min_severity: Severity = Field(Severity.LOW, description="stories below it are not told")
     updates: Updates = Field(
         Updates.ALL, description="which changes of a story are told: `all`, `graver` (when its severity rises) or `first` (none)"
@@ -110,10 +109,10 @@ class Telling:
         return f"{self.alert.severity.upper()}: {', '.join(self.alert.detectors)}"
 
 
-def telling(output: str, section: Section, alert: Alert, *, is_update: bool) -> Telling:
+def telling(section: Section, alert: Alert, *, is_update: bool) -> Telling:
     """Return what an output may know of an alert."""
     return Telling(
-        id=derive("telling", alert.id, output, str(alert.version)),
+        id=derive("telling", alert.id, section.name, str(alert.version)),
         alert=alert if section.patients == "clear" else replace(alert, patients=()),
         patients=len(alert.patients),
         is_update=is_update,

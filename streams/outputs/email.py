@@ -29,7 +29,7 @@ class EmailSection(Section, Trust):
     host: str = Field(min_length=1, description="the mail server")
     port: int = Field(587, ge=1, le=65_535, description="its port; 465 with `implicit`, as a rule")
     tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="how the connection is made secret")
-    allow_plain: bool = Field(default=False, description='whether `tls = "none"` will do: what is told can be read on the way')
+    allow_plain: bool = Field(default=False, description="whether `tls: none` will do: what is told can be read on the way")
     user: str | None = Field(None, description="who we are, where the server asks")
     password: Secret | None = Field(None, description="that user's password")
     sender: Address = Field(description="the address that mails come from")
@@ -48,7 +48,7 @@ class EmailSection(Section, Trust):
     @model_validator(mode="after")
     def _is_secret(self) -> EmailSection:
         if self.tls == "none" and not self.allow_plain:
-            raise ValueError('tls = "none" needs allow_plain = true')
+            raise ValueError("tls: none needs allow_plain: true")
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password go together")
         return self

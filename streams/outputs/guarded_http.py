@@ -48,7 +48,7 @@ class HttpSection(Section, Trust):
     @model_validator(mode="after")
     def _is_secret(self) -> HttpSection:
         if self.url.startswith("http://") and not self.allow_plain:
-            raise ValueError("http:// needs allow_plain = true")
+            raise ValueError("http:// needs allow_plain: true")
         return self
 
 

@@ -27,7 +27,7 @@ class SyslogSection(Section, Trust):
     host: str = Field(min_length=1, description="the receiver's name or address")
     port: int = Field(6514, ge=1, le=65_535, description="its port")
     tls: bool = Field(default=True, description="whether over TLS")
-    allow_plain: bool = Field(default=False, description="whether `tls = false` will do: what is told can be read on the way")
+    allow_plain: bool = Field(default=False, description="whether `tls: false` will do: what is told can be read on the way")
     format: str = Field("cef", description="what the message looks like")
     facility: int = Field(13, ge=0, le=23, description="syslog's facility; 13: log audit")
     hostname: Name = Field("sentinel", description="syslog's HOSTNAME")
@@ -36,7 +36,7 @@ class SyslogSection(Section, Trust):
     @model_validator(mode="after")
     def _is_secret(self) -> SyslogSection:
         if not self.tls and not self.allow_plain:
-            raise ValueError("tls = false needs allow_plain = true")
+            raise ValueError("tls: false needs allow_plain: true")
         return self
 
 

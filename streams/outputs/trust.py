@@ -5,15 +5,14 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sentinel.core.errors import RefusedToStartError
+from streams.yaml_file import Strict
 
 
-class Trust(BaseModel):
+class Trust(Strict):
     """What every output over TLS can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     ca_file: Path | None = Field(
         None, description="file (PEM) of the authorities that the receiver's certificate comes from; none: the system's"

@@ -5,16 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from standardwebhooks.webhooks import Webhook
 
 from streams.outputs.contract import Output, Secret, Section, Telling, Tools, format_of
 from streams.outputs.guarded_http import GuardedHttp, HttpSection
 
 SECRET_BYTES: Final = range(24, 65)  # Standard Webhooks: between 192 and 512 bits
+
+
+def _constant(told: object) -> object:
+    """Return what a text says as JSON, where it is a number or a boolean: the file has texts alone."""
+    try:
+        read = msgspec.json.decode(told) if isinstance(told, str) else told
+    except msgspec.DecodeError:
+        return told
+    return read if isinstance(read, int | float) else told
+
+
+Constant = Annotated[bool | int | float | str, BeforeValidator(_constant)]
 
 
 class WebhookSection(HttpSection):
@@ -25,9 +37,7 @@ class WebhookSection(HttpSection):
         (), description="what it is signed with, `whsec_` and 24 to 64 bytes in base64; several while they are changed"
     )
     authorization: Secret | None = Field(None, description="the header `Authorization`, such as `Bearer …`, where one is wanted")
-    fields: dict[str, str | int | float | bool] = Field(
-        {}, description="members of the body, set or replaced, such as `alert_customer_id = 3`"
-    )
+    fields: dict[str, Constant] = Field({}, description="members of the body, set or replaced, such as `alert_customer_id: 3`")
 
     @field_validator("secrets")
     @classmethod

@@ -50,7 +50,7 @@ def an_alert(name: str = "a", version: int = 1, severity: Severity = Severity.HI
 
 def a_telling(alert: Alert | None = None, *, is_update: bool = False, **section: Any) -> Telling:
     """Return what an output called `soc` may know of an alert."""
-    return telling("soc", Section(kind="any", **section), alert or an_alert(), is_update=is_update)
+    return telling(Section(name="soc", **section), alert or an_alert(), is_update=is_update)
 
 
 @dataclass

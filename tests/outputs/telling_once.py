@@ -19,10 +19,10 @@ def told(output: Output, telling: Telling | None = None, clock: Clock | None = N
     """Return why it was not taken, None: it was; as delivery tries it."""
 
     async def run() -> NotTakenError | None:
-        read = output.section.model_validate({"kind": output.name, **section})
+        read = output.section.model_validate({"name": "soc", **section})
         sender = output.open(read, Tools(FORMATS, clock or Clock()))
         try:
-            return await attempt(Outlet("soc", read, sender), telling or a_telling())
+            return await attempt(Outlet(output.name, read, sender), telling or a_telling())
         finally:
             await sender.close()
 

@@ -81,7 +81,7 @@ def box(tmp_path: Path):
 
 
 def outlets(**senders) -> dict[str, Outlet]:
-    return {name: Outlet(name, Section(kind="any", timeout_seconds=0.2), sender) for name, sender in senders.items()}
+    return {name: Outlet("any", Section(name=name, timeout_seconds=0.2), sender) for name, sender in senders.items()}
 
 
 def told_names(sender: MemorySender) -> list[tuple[str, int]]:
@@ -217,7 +217,7 @@ def test_what_was_tried_too_often_or_for_too_long_is_given_up(box: Outbox, clock
     async def run(failures: list, holds: Callable[[MemorySender], bool]) -> MemorySender:
         alerts, sender = MemoryAlerts(), MemorySender(failures)
         alerts.write(an_alert("a"))
-        found = {"soc": Outlet("soc", Section(kind="any", **section), sender)}
+        found = {"soc": Outlet("any", Section(name="soc", **section), sender)}
         async with delivering(Delivery("default", alerts, alerts, box, clock), found):
             await until(lambda: holds(sender))
         return sender
@@ -236,7 +236,7 @@ def test_pauses_double_up_to_a_quarter_of_an_hour(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(module, "RETRY_SECONDS", 1.0)
     box = Outbox(tmp_path)
     box.begin("")
-    box.take([an_alert("a").to_dict(), an_alert("b").to_dict()], "=1", {"soc": Section(kind="any")}, 0)
+    box.take([an_alert("a").to_dict(), an_alert("b").to_dict()], "=1", {"soc": Section(name="any")}, 0)
     entry = box.next("soc")
     pauses = [pause_seconds(entry, failures) for failures in range(1, 40)]
     for failures, pause in enumerate(pauses):

@@ -188,4 +188,4 @@ def test_one_recipient_is_enough():
 def test_settings_that_cannot_be_used_are_refused(told):
     """Mail in the clear has to be asked for; an address is one."""
     with pytest.raises(ValidationError):
-        EmailSection.model_validate({"kind": "email", **MAIL, **told})
+        EmailSection.model_validate({"name": "dpo", **MAIL, **told})

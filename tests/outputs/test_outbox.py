@@ -14,7 +14,7 @@ from streams.outbox import Outbox, Status
 from streams.outputs.contract import Section, Trouble
 from tests.outputs.receiving import START_US, an_alert
 
-ALL = {"soc": Section(kind="any")}
+ALL = {"soc": Section(name="any")}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_an_alert_survives_json():
 def test_each_output_is_told_in_order_and_once(box: Outbox):
     """Alerts that come again are not told again; every output has its own line."""
     first, second = an_alert("a"), an_alert("b")
-    both = ALL | {"mail": Section(kind="any")}
+    both = ALL | {"mail": Section(name="any")}
     assert take(box, first, second, sections=both) == {"soc", "mail"}
     assert drain(box) == [(first.id, 1), (second.id, 1)]
     assert take(box, first, second, sections=both) == frozenset()
@@ -89,7 +89,7 @@ def test_a_newer_state_that_comes_during_a_try_still_waits(box: Outbox):
 )
 def test_an_output_chooses_what_it_is_told(box: Outbox, section, told):
     """By severity, and by what changed since it was told."""
-    sections = {"soc": Section(kind="any", **section)}
+    sections = {"soc": Section(name="any", **section)}
     versions = []
     for version, severity in enumerate([Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.HIGH], 1):
         take(box, an_alert("a", version, severity), sections=sections)

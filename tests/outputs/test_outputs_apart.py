@@ -12,19 +12,18 @@ from tests.outputs.receiving import eventually, receiver
 from tests.service.test_service_kills import FAST
 
 OUTPUTS = """
-[hangs]
-kind = "webhook"
-url = "http://127.0.0.1:{port}/"
-authorization = "env:SOC_TOKEN"
-allow_plain = true
-allow_networks = ["127.0.0.0/8"]
-timeout_seconds = 60
-[soc]
-kind = "webhook"
-url = "{url}"
-authorization = "env:SOC_TOKEN"
-allow_plain = true
-allow_networks = ["127.0.0.0/8"]
+webhook:
+  - name: hangs
+    url: http://127.0.0.1:{port}/
+    authorization: env:SOC_TOKEN
+    allow_plain: true
+    allow_networks: [127.0.0.0/8]
+    timeout_seconds: 60
+  - name: soc
+    url: {url}
+    authorization: env:SOC_TOKEN
+    allow_plain: true
+    allow_networks: [127.0.0.0/8]
 """
 
 
@@ -40,8 +39,8 @@ def test_a_receiver_that_hangs(running, tmp_path, monkeypatch):
 
     monkeypatch.setitem(conftest.COMPILED, "SOC_TOKEN", "Bearer token")
     with receiver() as soc, socket.create_server(("127.0.0.1", 0)) as silent:
-        (tmp_path / "outputs.toml").write_text(OUTPUTS.format(port=silent.getsockname()[1], url=soc.url))
-        service = running(worker=FAST, settings={"outputs": ["hangs", "soc"], "outputs_file": str(tmp_path / "outputs.toml")})
+        (tmp_path / "outputs.yaml").write_text(OUTPUTS.format(port=silent.getsockname()[1], url=soc.url))
+        service = running(worker=FAST, settings={"outputs": str(tmp_path / "outputs.yaml")})
         service.start()
         service.wait_ready()
         told = httpx.post(f"{service.url}/v1/events", content=events(700), headers={"Content-Type": "application/x-ndjson"})

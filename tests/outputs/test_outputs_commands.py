@@ -16,12 +16,12 @@ from streams.outputs.contract import Section, Trouble
 from tests.outputs.receiving import START_US, an_alert, receiver
 
 FILE = """
-[soc]
-kind = "webhook"
-url = "{url}"
-authorization = "env:SOC_TOKEN"
-allow_plain = true
-allow_networks = ["127.0.0.0/8"]
+webhook:
+  - name: soc
+    url: {url}
+    authorization: env:SOC_TOKEN
+    allow_plain: true
+    allow_networks: [127.0.0.0/8]
 """
 
 
@@ -32,10 +32,9 @@ def run(*words: str):
 @pytest.fixture
 def soc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with receiver() as kept:
-        (tmp_path / "outputs.toml").write_text(FILE.format(url=kept.url))
+        (tmp_path / "outputs.yaml").write_text(FILE.format(url=kept.url))
         monkeypatch.setenv("SOC_TOKEN", "Bearer TOKEN")
-        monkeypatch.setenv("SENTINEL_OUTPUTS", '["soc"]')
-        monkeypatch.setenv("SENTINEL_OUTPUTS_FILE", str(tmp_path / "outputs.toml"))
+        monkeypatch.setenv("SENTINEL_OUTPUTS", str(tmp_path / "outputs.yaml"))
         monkeypatch.setenv("SENTINEL_DATA", str(tmp_path / "data"))
         yield kept
 
@@ -45,7 +44,7 @@ def given_up(folder: Path) -> None:
     box = Outbox(folder)
     box.begin("")
     alerts = [an_alert(name) for name in "abcd"]
-    box.take([alert.to_dict() for alert in alerts], "=4", {"soc": Section(kind="webhook")}, START_US)
+    box.take([alert.to_dict() for alert in alerts], "=4", {"soc": Section(name="soc")}, START_US)
     box.told(box.next("soc"))
     for _ in range(2):
         box.failed(box.next("soc"), Trouble.REFUSED, is_over=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from tests.outputs.receiving import Clock, receiver
 from tests.outputs.telling_once import tell
 
 PAGE = (DOCS / "outputs.md").read_text("utf-8")
-SETTINGS = (DOCS / "output_settings.md").read_text("utf-8")
+KEYS = (DOCS / "output_keys.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -43,12 +42,12 @@ def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("text", blocks("toml"), ids=lambda text: text.split("]")[0].strip("["))
+@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.split("name: ")[1].split("\n")[0])
 def test_every_example_can_be_used(text: str, etc: Path):
     """Read and set up as `sentinel serve` does."""
-    (etc / "outputs.toml").write_text(text.replace("/etc/sentinel", str(etc)))
-    names = tuple(tomllib.loads(text))
-    assert assembly.outlets(Settings(outputs=names, outputs_file=etc / "outputs.toml")).keys() == set(names)
+    (etc / "outputs.yaml").write_text(text.replace("/etc/sentinel", str(etc)))
+    names = set(re.findall(r"name: (\w+)", text))
+    assert assembly.outlets(Settings(outputs=str(etc / "outputs.yaml"))).keys() == names
 
 
 def test_the_receiver_in_ten_lines_verifies():
@@ -76,8 +75,8 @@ def test_the_receiver_in_ten_lines_verifies():
 def test_nothing_is_left_out():
     """Each code, kind, format and setting has its line."""
     assert [code for code in Trouble if f"| `{code}` |" not in PAGE] == []
-    assert [name for name in assembly.formats() if f"| `{name}` |" not in SETTINGS] == []
+    assert [name for name in assembly.formats() if f"| `{name}` |" not in KEYS] == []
     for name, kind in discover("streams.outputs", "OUTPUT", Output).items():
-        assert f"\n## {name}\n" in SETTINGS
-        assert [field for field in kind.section.model_fields if f"| `{field}` |" not in SETTINGS] == []
-        assert f'kind = "{name}"' in PAGE
+        assert f"\n## {name}\n" in KEYS
+        assert [field for field in kind.section.model_fields if f"| `{field}` |" not in KEYS] == []
+        assert f"\n{name}:\n" in PAGE

@@ -104,7 +104,7 @@ def test_a_message_has_its_length_before_it():
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), st.sampled_from(sorted(FORMATS)))
 def test_a_receiver_finds_where_a_message_ends(actor, name):
     """Whatever stands in it: the count is of octets, not characters."""
-    section = SyslogSection.model_validate({"kind": "syslog", "port": 1, **PLAIN})
+    section = SyslogSection.model_validate({"name": "soc", "port": 1, **PLAIN})
     told = FORMATS[name].render(a_telling(an_alert(actor=actor)))
     stream = framed(section, a_telling(), str(told)) + framed(section, a_telling(), "second")
     found = []
@@ -175,4 +175,4 @@ def test_a_receiver_that_speaks_no_tls(monkeypatch):
 def test_settings_that_cannot_be_used_are_refused(told):
     """TCP in the clear has to be asked for."""
     with pytest.raises(ValidationError):
-        SyslogSection.model_validate({"kind": "syslog", "host": "soc.example", **told})
+        SyslogSection.model_validate({"name": "soc", "host": "soc.example", **told})

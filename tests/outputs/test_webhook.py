@@ -14,7 +14,6 @@ from pydantic import SecretStr, ValidationError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from starlette.responses import RedirectResponse, Response
 
-from sentinel import assembly
 from sentinel.core.errors import RefusedToStartError
 from streams.outputs.contract import NotTakenError, Tools
 from streams.outputs.formats import sentinel_json
@@ -27,7 +26,7 @@ HERE = {"allow_plain": True, "allow_networks": ["127.0.0.0/8"]}
 
 
 def section(url: str, **told: Any) -> WebhookSection:
-    return WebhookSection.model_validate({"kind": "webhook", "url": url, "secrets": [SecretStr(OLD)], **HERE, **told})
+    return WebhookSection.model_validate({"name": "soc", "url": url, "secrets": [SecretStr(OLD)], **HERE, **told})
 
 
 def tell(url: str, telling=None, clock: Clock | None = None, **told: Any) -> None:
@@ -212,38 +211,6 @@ def test_settings_that_cannot_be_used_are_refused(told: dict[str, Any], why: str
     with pytest.raises(ValidationError, match=why) as refused:
         section(**{"url": "https://soc.example/", **told})
     assert "PLANTED" not in str(refused.value)
-
-
-def test_settings_are_read_from_a_file(tmp_path, monkeypatch):
-    """A table an output; a secret stands in the environment or a file of its own, and is never shown."""
-    from sentinel.settings import Settings
-
-    file = tmp_path / "outputs.toml"
-    (tmp_path / "secret").write_text(OLD + "\n")
-    monkeypatch.setenv("SOC_SECRET", NEW)
-    file.write_text(
-        '[soc]\nkind = "webhook"\nurl = "https://soc.example/in"\nmin_severity = "high"\n'
-        f'secrets = ["env:SOC_SECRET", "file:{tmp_path}/secret"]\n'
-        '[unused]\nkind = "webhook"\n'
-    )
-    found = assembly.outlets(Settings(outputs=("soc",), outputs_file=file))
-    assert [secret.get_secret_value() for secret in found["soc"].section.secrets] == [NEW, OLD]
-    assert OLD not in repr(found)
-    for names, text, why in (
-        (("soc", "none"), None, r"there is no \[none\]"),
-        (("unused",), None, "unused.url: Field required"),
-        (("soc",), '[soc]\nkind = "pigeon"', "kind is one of"),
-        (("soc",), "soc = [", "not TOML"),
-        (("soc",), "[SOC]", "name"),
-        (("soc",), '[soc]\nkind="webhook"\nurl="https://x.example"\nformat="none"\nsecrets=["env:SOC_SECRET"]', "no such format"),
-    ):
-        if text:
-            file.write_text(text)
-        with pytest.raises(RefusedToStartError, match=why):
-            assembly.outlets(Settings(outputs=names, outputs_file=file))
-    with pytest.raises(RefusedToStartError, match="outputs_file"):
-        assembly.outlets(Settings(outputs=("soc",)))
-    assert assembly.outlets(Settings()) == {}
 
 
 def test_a_file_of_authorities_that_is_none_is_refused(tmp_path):
