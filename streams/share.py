@@ -113,7 +113,8 @@ class Share:
         self._broker_ms = NEVER
         self._storing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
-        self._unsaved: list[int] = []
+        self._unsaved: list[int] = []  # to be taken before anything more is assessed
+        self._outdated: list[int] = []  # to be taken one by one, so that nobody waits for all of them
         self._taken: list[tuple[int, int, bytes]] = []  # partition, hour and state, to be kept
         self._flushed = self._saved = time.monotonic()
         self._saved_events = keeper.done.events
@@ -142,6 +143,7 @@ class Share:
         """
         self._shards.keep_only(given)
         self._unsaved = [partition for partition in self._unsaved if partition in (COMMON, *given)]
+        self._outdated = [partition for partition in self._outdated if partition in given]
         self._committed.clear()
         for partition, owned in self._shards.owned.items():
             self._links.events.seek(self._where(partition), owned.merge.next)
@@ -181,13 +183,13 @@ class Share:
             SentinelError: the store does not take it, or does not answer; nothing is lost, call it again.
         """
         self._look()
+        self._refresh()
         await self._save()
         has_more = await asyncio.to_thread(self._assess)
         has_more |= await self._close_hour()
         is_due = self._keeper.pending >= self._limits.flush_rows or self._is_over(self._flushed, self._limits.flush_seconds)
         if is_due and self._storing is None:
             await self._store()
-        self._refresh()
         return has_more
 
     @staticmethod
@@ -214,7 +216,7 @@ class Share:
         await asyncio.to_thread(shards.close, shards.mark, told, self._keeper)
         self._keeper.done.hour = shards.common.hour
         if closings.is_checkpoint(shards.common.hour):
-            self._unsaved = [*([COMMON] if 0 in shards.owned else []), *shards.owned]
+            self._unsaved, self._outdated = [*([COMMON] if 0 in shards.owned else []), *shards.owned], []
         return True
 
     def _untold(self) -> Iterator[Closed]:
@@ -284,11 +286,20 @@ class Share:
         return is_due or not self._links.closings.manifests(COMMON)
 
     def _refresh(self) -> None:
-        """Within an hour that began with a checkpoint, let a later state of it take its place."""
-        if self._is_checkpoint_due() and not self._unsaved and not self._taken:
-            hour, manifests = self._shards.common.hour, self._links.closings.manifests
-            even = [partition for partition, owned in self._shards.owned.items() if owned.is_even and owned.mark is None]
-            self._unsaved = [partition for partition in even if hour in manifests(partition)]
+        """Within an hour that began with a checkpoint, let a later state of it take its place: of one partition at a time."""
+        if self._unsaved or self._taken or self._storing is not None:
+            return
+        hour, manifests = self._shards.common.hour, self._links.closings.manifests
+        if not self._outdated and self._is_checkpoint_due():
+            self._outdated = list(self._shards.owned)
+        self._outdated = [partition for partition in self._outdated if hour in manifests(partition)]
+        even = [partition for partition in self._outdated if self._is_even(partition)]
+        self._unsaved = even[:1]
+        self._outdated = [partition for partition in self._outdated if partition not in self._unsaved]
+
+    def _is_even(self, partition: int) -> bool:
+        owned = self._shards.owned[partition]
+        return owned.is_even and owned.mark is None
 
     async def _save(self) -> None:
         """Take the states as they stand; they are kept beside the assessing, once all that led to them is durable."""
