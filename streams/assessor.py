@@ -100,10 +100,14 @@ class _Session:
         """
         self.given, self._is_placed = None, False
         share, self._share = self._share, None
-        async with asyncio.timeout(self._limits.revoke_seconds), self._busy:
-            if share is not None:
-                await share.flush()
-                self._share = share
+        try:
+            async with asyncio.timeout(self._limits.revoke_seconds), self._busy:
+                if share is not None:
+                    await share.flush()
+                    self._share = share
+        finally:
+            if share is not None and self._share is None:
+                share.leave()
 
     async def step(self) -> None:
         """Take in what came, then do for a moment what can be done; or find out what has become ours."""
@@ -130,8 +134,12 @@ class _Session:
 
     def close(self) -> None:
         """Leave the store."""
+        if self._share is not None:
+            self._share.leave()
+            self._share = None
         if self._store is not None:
             self._store.close()
+            self._store = None
 
     async def _attempt(self, work: Awaitable[bool]) -> bool:
         """Return what `work` returns; False, after a while, when the store does not take or answer what it should."""
@@ -142,7 +150,8 @@ class _Session:
             return True
         except SupersededError:  # a group that took us for dead, which it tells us in a moment
             report("assessor-superseded")
-            self._share, self._is_placed = None, False
+            self.close()
+            self._is_placed = False
             await asyncio.sleep(self._limits.retry_seconds)
             return False
         except (SentinelError, OSError) as error:

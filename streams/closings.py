@@ -57,6 +57,7 @@ class Closings:
         self._closed: dict[int, dict[int, Closed]] = {}
         self._manifests: dict[int, dict[int, Manifest]] = {partition: {} for partition in range(COMMON, partitions)}
         self._standing = self._forgotten = 0
+        self._reading = asyncio.Lock()  # what two read at once may be taken in the wrong order
 
     @property
     def reader(self) -> AIOKafkaConsumer:
@@ -65,8 +66,9 @@ class Closings:
 
     async def read(self, timeout_ms: int = 0) -> None:
         """Take in what was told since."""
-        for record in await self._tail.read(timeout_ms):
-            self._take(record.value, dict(record.headers))
+        async with self._reading:
+            for record in await self._tail.read(timeout_ms):
+                self._take(record.value, dict(record.headers))
 
     async def read_to_end(self) -> None:
         """Take in all that was told up to now."""
@@ -121,17 +123,19 @@ class Closings:
 
     async def keep(self, manifest: Manifest) -> None:
         """Tell that a state is kept whole, in place of what was in its slot."""
-        await self._send(f"state/{manifest.partition}/{manifest.slot}", manifest)
-        await self.read_to_end()
+        offset = await self._send(f"state/{manifest.partition}/{manifest.slot}", manifest)
+        while await self._tail.position() <= offset:
+            await self.read(WAIT_MS)
 
     def discard(self, manifest: Manifest) -> None:
         """Forget a checkpoint that cannot be used."""
         report("checkpoint-discarded", partition=manifest.partition, hour=manifest.hour)
         del self._manifests[manifest.partition][manifest.slot]
 
-    async def _send(self, key: str, told: Closed | Manifest) -> None:
+    async def _send(self, key: str, told: Closed | Manifest) -> int:
         value = msgspec.msgpack.encode(told)
-        await self._out.send_and_wait(self._tail.topic, value, key=key.encode(), partition=0, headers=HEADERS)
+        done = await self._out.send_and_wait(self._tail.topic, value, key=key.encode(), partition=0, headers=HEADERS)
+        return int(done.offset)
 
     def _take(self, value: bytes | None, headers: dict[str, bytes]) -> None:
         if headers.get("v") != VERSION or value is None:

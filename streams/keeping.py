@@ -29,7 +29,8 @@ class Writer(Protocol):
     def claim(self, partitions: Collection[int], /) -> None: ...  # noqa: D102
     def write(self, batch: EventBatch, assessment: Assessment, /) -> None: ...  # noqa: D102
     def write_alerts(self, alerts: Sequence[Alert], /) -> None: ...  # noqa: D102
-    def flush(self) -> None: ...  # noqa: D102
+    def seal(self) -> None: ...  # noqa: D102
+    def store(self) -> None: ...  # noqa: D102
     def stored_beyond(self, partition: int, offset: int, until: int, source: str, /) -> set[tuple[int, int]]: ...  # noqa: D102
     def last_stored(self, offset: int, /) -> dict[Place, int]: ...  # noqa: D102
     def known(self, keys: list[bytes], occurred_at: Int64s, /) -> set[bytes]: ...  # noqa: D102
@@ -110,11 +111,12 @@ class Keeper:
 
     def __init__(self, writer: Writer, late_us: int, done: Done) -> None:
         self._writer, self._late_us, self.done = writer, late_us, done
-        self._alerts: dict[str, Alert] = {}  # since they were last told
+        self._alerts: dict[str, Alert] = {}  # since they were last sealed
+        self._sealed: dict[str, Alert] = {}
 
     @property
     def pending(self) -> int:
-        """Events that wait for `flush`."""
+        """Events that are not stored yet."""
         return self._writer.pending
 
     def take_over(self, partitions: Collection[int], offset: int) -> Stored:
@@ -161,13 +163,19 @@ class Keeper:
             self._alerts[alert.id] = alert
         self._writer.write_alerts(alerts)
 
-    def flush(self) -> list[Alert]:
-        """Make durable all that was taken, and return the alerts among it.
+    def seal(self) -> None:
+        """Hand to `store` what was taken up to now. Not while that runs."""
+        self._writer.seal()
+        self._sealed |= self._alerts
+        self._alerts = {}
+
+    def store(self) -> list[Alert]:
+        """Make durable what was sealed, and return the alerts among it; more may be taken meanwhile.
 
         Raises:
             SentinelError: the store does not take it; nothing is lost, and the next call goes on.
         """
-        self._writer.flush()
-        alerts, self._alerts = list(self._alerts.values()), {}
+        self._writer.store()
+        alerts, self._sealed = list(self._sealed.values()), {}
         self.done.alerts += len(alerts)
         return alerts

@@ -10,7 +10,7 @@ from sentinel.core.errors import SentinelError
 from streams.closings import COMMON, Closings
 from streams.merging import Merge
 from streams.shards import Owned, Shards, Trouble
-from streams.state_topic import State, StateTopic
+from streams.state_topic import State, StateTopic, packed
 
 if TYPE_CHECKING:
     from streams.share import AssessorParts
@@ -32,10 +32,12 @@ class Checkpoints:
         await self._closings.stand(shards.common.hour)
         return shards
 
-    async def save(self, shards: Shards, partition: int) -> None:
-        """Keep the state of one partition, or of what all have in common, in the hour that is open."""
-        hour = shards.common.hour
-        state = await asyncio.to_thread(_state, shards, partition)
+    async def take(self, shards: Shards, partition: int) -> bytes:
+        """Return the state of one partition, or of what all have in common, as it stands in the hour that is open."""
+        return await asyncio.to_thread(lambda: packed(_state(shards, partition)))
+
+    async def keep(self, partition: int, hour: int, state: bytes) -> None:
+        """Keep a state that was taken in `hour`."""
         slot = self._closings.slot(partition, hour)
         await self._closings.keep(await self._states.save(partition, slot, hour, state))
 

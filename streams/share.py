@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,11 @@ class Share:
         self._parts, self._limits, self._links, self._checkpoints = parts, parts.limits, links, checkpoints
         self._shards, self._keeper, self._trouble = shards, keeper, trouble
         self._broker_ms = NEVER
-        self._unsaved: list[int] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._unsaved: list[int] = []  # to be taken before anything more is assessed
+        self._outdated: list[int] = []  # to be taken one by one, so that nobody waits for all of them
+        self._taken: list[tuple[int, int, bytes]] = []  # partition, hour and state, to be kept
         self._flushed = self._saved = time.monotonic()
         self._saved_events = keeper.done.events
         self._committed: dict[int, int] = {}
@@ -139,6 +143,7 @@ class Share:
         """
         self._shards.keep_only(given)
         self._unsaved = [partition for partition in self._unsaved if partition in (COMMON, *given)]
+        self._outdated = [partition for partition in self._outdated if partition in given]
         self._committed.clear()
         for partition, owned in self._shards.owned.items():
             self._links.events.seek(self._where(partition), owned.merge.next)
@@ -177,20 +182,26 @@ class Share:
         Raises:
             SentinelError: the store does not take it, or does not answer; nothing is lost, call it again.
         """
+        self._look()
+        self._refresh()
         await self._save()
         has_more = await asyncio.to_thread(self._assess)
         has_more |= await self._close_hour()
-        if self._keeper.pending >= self._limits.flush_rows or time.monotonic() - self._flushed >= self._limits.flush_seconds:
-            await self.flush()
-        self._refresh()
+        is_due = self._keeper.pending >= self._limits.flush_rows or self._is_over(self._flushed, self._limits.flush_seconds)
+        if is_due and self._storing is None:
+            await self._store()
         return has_more
+
+    @staticmethod
+    def _is_over(since: float, seconds: float) -> bool:
+        return time.monotonic() - since >= seconds
 
     def _assess(self) -> bool:
         until = time.monotonic() + self._limits.slice_seconds
         while self._keeper.pending < self._limits.pending_rows:
             if not self._shards.step(self._keeper, self._limits.batch_rows):
                 return False
-            if time.monotonic() >= until or self._keeper.pending >= self._limits.flush_rows:
+            if time.monotonic() >= until:
                 return True
         return False
 
@@ -205,7 +216,7 @@ class Share:
         await asyncio.to_thread(shards.close, shards.mark, told, self._keeper)
         self._keeper.done.hour = shards.common.hour
         if closings.is_checkpoint(shards.common.hour):
-            self._unsaved = [*([COMMON] if 0 in shards.owned else []), *shards.owned]
+            self._unsaved, self._outdated = [*([COMMON] if 0 in shards.owned else []), *shards.owned], []
         return True
 
     def _untold(self) -> Iterator[Closed]:
@@ -219,43 +230,92 @@ class Share:
         Raises:
             SentinelError: the store does not take it; nothing is lost, call it again.
         """
-        alerts = await asyncio.to_thread(self._keeper.flush)
-        await alert_topic.send(self._links.out, self._parts.topics.alerts.name, alerts)
-        self._flushed = time.monotonic()
-        await self._commit()
+        await self._settle()
+        await self._store()
+        await self._settle()
 
-    async def _commit(self) -> None:
+    async def _store(self) -> None:
+        """Begin to make durable what was decided up to now; it goes on beside the assessing of what follows."""
+        needed = {partition: owned.merge.needed for partition, owned in self._shards.owned.items()}
+        await asyncio.to_thread(self._keeper.seal)
+        self._storing, self._flushed = _beside(self._stored(needed)), time.monotonic()
+
+    async def _stored(self, needed: Mapping[int, int]) -> None:
+        alerts = await asyncio.to_thread(self._keeper.store)
+        await alert_topic.send(self._links.out, self._parts.topics.alerts.name, alerts)
+        await self._commit(needed)
+
+    def _look(self) -> None:
+        """Raise what failed beside the assessing; begin what waited for what is done."""
+        if self._storing is not None and self._storing.done():
+            storing, self._storing = self._storing, None
+            storing.result()
+            if self._taken and self._saving is None:
+                self._saving = _beside(self._keep())
+        if self._saving is not None and self._saving.done():
+            saving, self._saving = self._saving, None
+            saving.result()
+
+    async def _settle(self) -> None:
+        """Wait for all that is done beside the assessing."""
+        while under_way := [task for task in (self._storing, self._saving) if task is not None]:
+            await asyncio.wait(under_way)
+            self._look()
+
+    def leave(self) -> None:
+        """Do nothing more."""
+        for task in (self._storing, self._saving):
+            if task is not None:
+                task.cancel()
+
+    async def _commit(self, needed: Mapping[int, int]) -> None:
         """Say how far we are, for those who watch; where we go on is in the checkpoints."""
         from aiokafka.errors import CommitFailedError, IllegalStateError  # noqa: PLC0415
 
-        needed = {partition: owned.merge.needed for partition, owned in self._shards.owned.items()}
         if needed == self._committed:
             return
         try:
             await self._links.events.commit({self._where(partition): offset for partition, offset in needed.items()})
         except (CommitFailedError, IllegalStateError):
             return
-        self._committed = needed
+        self._committed = dict(needed)
 
     def _is_checkpoint_due(self) -> bool:
         limits, events = self._limits, self._keeper.done.events - self._saved_events
-        is_due = time.monotonic() - self._saved >= limits.checkpoint_seconds or events >= limits.checkpoint_events
+        is_due = self._is_over(self._saved, limits.checkpoint_seconds) or events >= limits.checkpoint_events
         return is_due or not self._links.closings.manifests(COMMON)
 
     def _refresh(self) -> None:
-        """Within an hour that began with a checkpoint, let a later state of it take its place."""
-        if self._is_checkpoint_due() and not self._unsaved:
-            hour, manifests = self._shards.common.hour, self._links.closings.manifests
-            even = [partition for partition, owned in self._shards.owned.items() if owned.is_even and owned.mark is None]
-            self._unsaved = [partition for partition in even if hour in manifests(partition)]
+        """Within an hour that began with a checkpoint, let a later state of it take its place: of one partition at a time."""
+        if self._unsaved or self._taken or self._storing is not None:
+            return
+        hour, manifests = self._shards.common.hour, self._links.closings.manifests
+        if not self._outdated and self._is_checkpoint_due():
+            self._outdated = list(self._shards.owned)
+        self._outdated = [partition for partition in self._outdated if hour in manifests(partition)]
+        even = [partition for partition in self._outdated if self._is_even(partition)]
+        self._unsaved = even[:1]
+        self._outdated = [partition for partition in self._outdated if partition not in self._unsaved]
+
+    def _is_even(self, partition: int) -> bool:
+        owned = self._shards.owned[partition]
+        return owned.is_even and owned.mark is None
 
     async def _save(self) -> None:
+        """Take the states as they stand; they are kept beside the assessing, once all that led to them is durable."""
         if self._unsaved:
-            await self.flush()
+            await self._settle()
+            await self._store()
+            hour = self._shards.common.hour
             for partition in self._unsaved:
-                await self._checkpoints.save(self._shards, partition)
+                self._taken.append((partition, hour, await self._checkpoints.take(self._shards, partition)))
             self._unsaved = []
             self._saved, self._saved_events = time.monotonic(), self._keeper.done.events
+
+    async def _keep(self) -> None:
+        for partition, hour, state in self._taken:
+            await self._checkpoints.keep(partition, hour, state)
+        self._taken = []
 
     def balance(self) -> None:
         """Bound what is held. Who cannot keep up stops reading; what waits for other parts of intake is shed, and read again."""
@@ -275,3 +335,10 @@ class Share:
         from aiokafka import TopicPartition  # noqa: PLC0415
 
         return TopicPartition(self._parts.topics.events.name, partition)
+
+
+def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Let work go on beside what follows; nobody may ever ask how it ended."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

@@ -39,9 +39,8 @@ class StateTopic:
         self._tail, self._out = tail, out
         self._key = blake2b(key, digest_size=32, person=b"checkpoint").digest()
 
-    async def save(self, partition: int, slot: int, hour: int, state: State) -> Manifest:
-        """Keep a state in a slot, and return the manifest; what was in the slot before may be lost."""
-        body = await asyncio.to_thread(_packed, state)
+    async def save(self, partition: int, slot: int, hour: int, body: bytes) -> Manifest:
+        """Keep a packed state in a slot, and return the manifest; what was in the slot before may be lost."""
         pieces = [body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES)]
         offsets = []
         for number, piece in enumerate(pieces):
@@ -72,7 +71,8 @@ class StateTopic:
         return mac.digest()
 
 
-def _packed(state: State) -> bytes:
+def packed(state: State) -> bytes:
+    """Return a state as it is kept."""
     import cramjam  # noqa: PLC0415
 
     return MAGIC + bytes(cramjam.zstd.compress(msgspec.msgpack.encode(state), level=LEVEL))

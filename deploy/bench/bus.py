@@ -36,7 +36,8 @@ QUIX: Final = ("quixstreams==3.28.1", "orjson==3.11.4")
 PARTITIONS: Final = 2  # of the topics: a hospital of 400 staff gives an hour's closing little to divide
 BUDGET: Final = 4  # alerts a day and hospital
 LIVE_RATE: Final = 30_000.0  # events a second of those that lie ready
-WAIT_SECONDS: Final = 120.0
+LIVE_ROUNDS: Final = 3  # a worker runs for weeks: what its start costs should not weigh as much as its work
+WAIT_SECONDS: Final = 300.0
 HOUR: Final = 3_600.0
 INTAKE: Final = f"intake.{OWN}"
 YARDSTICK: Final = "aiokafka getmany + orjson"
@@ -45,24 +46,40 @@ SHAPES: Final = ("live", "backfill")
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Events to send, and the alerts a day that are wanted of them. `rate`: live ones are told a moment that moves so fast."""
+    """Events to send, and the alerts a day that are wanted of them. `rate`: live ones are told a moment that moves so fast.
+
+    `rounds`: how many days people live one after the other, each as the first, with other events.
+    """
 
     given: Input
     budget: int
     rate: float = 0.0
+    rounds: int = 1
+
+    @property
+    def events(self) -> int:
+        """How many there are."""
+        return self.given.events * self.rounds
 
     def lines(self, count: int | None = None) -> Iterator[bytes]:
         """Yield the first `count` lines, as they are sent; of a live feed, the hour turns in its middle."""
-        now, half = time.time(), self.given.events / 2
-        with self.given.file(OWN).open("rb") as lines:
-            for number, line in enumerate(islice(lines, count)):
-                told = (now // HOUR + 1) * HOUR + (number - half) / self.rate if self.rate else 0.0
-                yield (live.stamped(line, told) if self.rate else line).rstrip(b"\n")
+        now, half = time.time(), self.events / 2
+        for number, line in enumerate(islice(self._lines(), count)):
+            told = (now // HOUR + 1) * HOUR + (number - half) / self.rate if self.rate else 0.0
+            yield (live.stamped(line, told) if self.rate else line).rstrip(b"\n")
+
+    def _lines(self) -> Iterator[bytes]:
+        for turn in range(self.rounds):
+            with self.given.file(OWN).open("rb") as lines:
+                yield from (live.of_turn(line, turn) for line in lines)
 
 
 @dataclass(slots=True)
 class BusBench:
-    """One run in `folder`, of the shapes told. `lateness`: by shape, the rate of the feed and percentiles in seconds."""
+    """One run in `folder`, of the shapes told. `lateness`: by shape, the rate of the feed and percentiles in seconds.
+
+    `late_rate`: events a second at which it is measured; 0: half of what the same run has just shown.
+    """
 
     folder: Path
     given: Input
@@ -70,6 +87,7 @@ class BusBench:
     shapes: Sequence[str] = SHAPES
     rows: dict[str, Row] = field(default_factory=dict)
     lateness: dict[str, dict[str, float]] = field(default_factory=dict)
+    late_rate: float = 0.0
 
     def run(self, with_others: bool = True) -> None:
         """Measure everything."""
@@ -99,14 +117,14 @@ class BusBench:
     def _worker(self, shape: str, scratch: Path) -> None:
         """Let one worker take all that is there, and look how late its alerts are at half of that speed."""
         feed = self._feed(shape, scratch)
-        for name, events in ((f"{_named(shape)}, start", HEAD_EVENTS), (_named(shape), self.given.events)):
+        for name, events in ((f"{_named(shape)}, start", HEAD_EVENTS), (_named(shape), feed.events)):
             with Site(scratch / "site", feed) as site:
                 asyncio.run(_produce(site.address, feed.lines(events)))
                 self._say(name)
                 self.rows[name] = _row(site.worker(events), events)
         start, whole = self.rows[f"{_named(shape)}, start"], self.rows[_named(shape)]
-        rate = (whole.events - start.events) / (whole.seconds - start.seconds) / 2
-        with Site(scratch / "site", replace(feed, rate=rate) if feed.rate else feed) as site:
+        rate = self.late_rate or (whole.events - start.events) / (whole.seconds - start.seconds) / 2
+        with Site(scratch / "site", replace(feed, rate=rate, rounds=1) if feed.rate else feed) as site:
             self._say(f"how late alerts are at {rate:,.0f} events a second, {shape}")
             self.lateness[shape] = {"rate": round(rate)} | site.lateness(rate)
 
@@ -115,7 +133,7 @@ class BusBench:
             return Feed(self.given, BUDGET)
         self._say("a live feed")
         made = live.make(self.given, scratch / "live", datetime.now(UTC).date())
-        return Feed(made.given, BUDGET * made.hospitals, LIVE_RATE)
+        return Feed(made.given, BUDGET * made.hospitals, LIVE_RATE, LIVE_ROUNDS)
 
     def _say(self, doing: str) -> None:
         self.console.print(f"… {doing}", highlight=False)
@@ -194,11 +212,11 @@ class Site:
             self._until_stored(HEAD_EVENTS)
             began, used = time.time(), _cpu_seconds(process.pid)
             asyncio.run(_produce(self.address, lines, rate))
-            self._until_stored(self._feed.given.events)
+            self._until_stored(self._feed.events)
             used = _cpu_seconds(process.pid) - used
             process.send_signal(signal.SIGTERM)
             process.wait(WAIT_SECONDS)
-        return {"events/CPU s": round((self._feed.given.events - HEAD_EVENTS) / used)} | asyncio.run(
+        return {"events/CPU s": round((self._feed.events - HEAD_EVENTS) / used)} | asyncio.run(
             _lateness(self.address, int(began * 1_000))
         )
 
@@ -326,6 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "bench")
     parser.add_argument("--shape", choices=SHAPES, action="append", help="of the feed; both, unless told")
+    parser.add_argument("--late-rate", type=float, default=0.0, help="events a second to measure lateness at")
     parser.add_argument("--without-others", action="store_true", help="only the worker")
     given = parser.parse_args(arguments)
     folder = given.folder.absolute()
@@ -334,7 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run(module("inputs", str(folder), json.dumps({field_: getattr(want, field_) for field_ in want.__slots__})))
     found = inputs.cached(folder, want)
     assert found is not None
-    bench = BusBench(folder, found, Console(width=WIDTH), given.shape or SHAPES)
+    bench = BusBench(folder, found, Console(width=WIDTH), given.shape or SHAPES, late_rate=given.late_rate)
     bench.run(not given.without_others)
     bench.show()
 

@@ -65,6 +65,11 @@ def stamped(line: bytes, moment: float) -> bytes:
     return line.replace(MOMENT, b'"occurred_at":"%s"' % told.encode(), 1)
 
 
+def of_turn(line: bytes, turn: int) -> bytes:
+    """Return a line of the feed as the day is lived once more: an event of its own, of the same people."""
+    return line.replace(b'"id":"', b'"id":"t%d-' % turn, 1) if turn else line
+
+
 def _feed(events: Iterable[dict[str, Any]], numbers: Mapping[date, str]) -> Iterator[bytes]:
     """Yield the lines in their order: that of the time of day, in all hospitals."""
     for event in sorted(events, key=lambda event: (str(event["occurred_at"])[10:], str(event["id"]))):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from threading import RLock
 from typing import Any, Final
 
 import pyarrow as pa
@@ -45,7 +46,8 @@ class Insert:
 class Writer:
     """Gathers rows and inserts them when told to: the caller's clock decides when.
 
-    One thread writes. `lane` names this writer among those that write to one store at the same time.
+    One thread takes and asks, and `seal`s; `store` may run in another meanwhile. `lane` names this writer among those that
+    write to one store at the same time.
     """
 
     def __init__(self, client: Client, lane: str = "") -> None:
@@ -54,6 +56,8 @@ class Writer:
         self._raw: list[pa.RecordBatch] = []
         self._alerts: dict[tuple[str, str], Alert] = {}
         self._inserts: deque[Insert] = deque()
+        self._sealed_alerts: dict[tuple[str, str], Alert] = {}
+        self._asking = RLock()  # a client answers one question at a time
         self._known = KnownKeys(self._keys_of)
         self._claims = Claims(client)
         with without_data("say what is stored"):
@@ -69,14 +73,14 @@ class Writer:
 
     @property
     def pending(self) -> int:
-        """Events that wait for `flush`; while it fails they stay, so the caller has to stop somewhere."""
-        waiting = sum(insert.rows.num_rows for insert in self._inserts if insert.table == "access")
+        """Events that are not stored yet; while that fails they stay, so the caller has to stop somewhere."""
+        waiting = sum(insert.rows.num_rows for insert in tuple(self._inserts) if insert.table == "access")
         return int(waiting + sum(rows.num_rows for rows in self._access))
 
     @property
     def pending_bytes(self) -> int:
-        """Memory held by all that waits for `flush`; a flush takes about twice as much for a moment."""
-        waiting = sum(insert.rows.nbytes for insert in self._inserts)
+        """Memory held by all that waits to be stored, which takes about twice as much for a moment."""
+        waiting = sum(insert.rows.nbytes for insert in tuple(self._inserts))
         return int(waiting + sum(rows.nbytes for rows in (*self._access, *self._raw)))
 
     def claim(self, partitions: Collection[int]) -> None:
@@ -102,10 +106,7 @@ class Writer:
 
     def write_alerts(self, alerts: Sequence[Alert]) -> None:
         """Take alerts, new or changed; of one alert the highest version counts, the same again changes nothing."""
-        for alert in alerts:
-            known = self._alerts.get((alert.tenant, alert.id))
-            if known is None or known.version < alert.version:
-                self._alerts[alert.tenant, alert.id] = alert
+        _newest(self._alerts, alerts)
 
     def flush(self) -> None:
         """Make durable all that was taken: raw records, then events, then the alerts that rest on them.
@@ -114,13 +115,25 @@ class Writer:
             StoreError: nothing is forgotten; the next call stores what is missing, and nothing twice.
             SupersededError: another has claimed what is ours; what is not stored is the other's to store.
         """
+        self.seal()
+        self.store()
+
+    def seal(self) -> None:
+        """Hand to `store` what was taken up to now. Not while that runs."""
         self._seal("raw_record", self._raw)
         self._seal("access", self._access)
+        _newest(self._sealed_alerts, self._alerts.values())
+        self._alerts.clear()
+
+    def store(self) -> None:
+        """Make durable what was sealed; as `flush`."""
         with without_data("keep what was concluded"):
             while self._inserts:
-                self._insert(self._inserts[0])
+                with self._asking:
+                    self._insert(self._inserts[0])
                 self._inserts.popleft()
-            self._insert_alerts()
+            with self._asking:
+                self._insert_alerts()
 
     def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX, source: str = "") -> set[tuple[int, int]]:
         """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`.
@@ -158,7 +171,7 @@ class Writer:
         return {bytes(key) for rows in asked for (key,) in rows}
 
     def _keys_of(self, since: int, until: int) -> list[bytes]:
-        pending = [*self._access, *(insert_.rows for insert_ in self._inserts if insert_.table == "access")]
+        pending = [*self._access, *(insert_.rows for insert_ in tuple(self._inserts) if insert_.table == "access")]
         keys = [key for rows in pending for key in rows.column("key").to_pylist()]
         return keys + [key for (key,) in self._rows(sql.KEYS, since=since, until=until)]
 
@@ -196,19 +209,29 @@ class Writer:
         return insert_.rows.filter(pc.invert(pc.is_in(insert_.rows.column("key"), value_set=keys)))
 
     def _insert_alerts(self) -> None:
-        if not self._alerts:
+        if not self._sealed_alerts:
             return
-        asked = (self._rows(sql.VERSIONS, ids=list(some)) for some in _pieces([alert.id for alert in self._alerts.values()]))
+        asked = (
+            self._rows(sql.VERSIONS, ids=list(some)) for some in _pieces([alert.id for alert in self._sealed_alerts.values()])
+        )
         stored = {(tenant, id_): version for rows in asked for tenant, id_, version in rows}
-        fresh = [alert for named, alert in self._alerts.items() if stored.get(named, -1) < alert.version]
+        fresh = [alert for named, alert in self._sealed_alerts.items() if stored.get(named, -1) < alert.version]
         if fresh:
             first, self._sequence = self._sequence + 1, self._sequence + len(fresh)  # never used again, should this fail
             self._insert(Insert("alert", table_of([alert_rows(fresh, self._lane, first)])))
-        self._alerts.clear()
+        self._sealed_alerts.clear()
 
     def _rows(self, query: str, **asked: Any) -> list[tuple[Any, ...]]:
-        with without_data("say what is stored"):
+        with without_data("say what is stored"), self._asking:
             return [tuple(row) for row in self._client.query(query, parameters=asked).result_rows]
+
+
+def _newest(known: dict[tuple[str, str], Alert], alerts: Iterable[Alert]) -> None:
+    """Take alerts in among those known: of each the highest version counts."""
+    for alert in alerts:
+        before = known.get((alert.tenant, alert.id))
+        if before is None or before.version < alert.version:
+            known[alert.tenant, alert.id] = alert
 
 
 def _pieces(asked: Sequence[str]) -> Iterator[Sequence[str]]:

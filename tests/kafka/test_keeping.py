@@ -49,7 +49,8 @@ def keep(writer: Writer, batch: EventBatch, stored: Stored | None, rows: Sequenc
     keeper = Keeper(writer, DAY_US, Done())
     fresh, keys = keeper.fresh(batch.take(rows), stored)
     keeper.keep(Processed(fresh), keys)
-    keeper.flush()
+    keeper.seal()
+    keeper.store()
 
 
 def count(writer: Writer) -> list[str]:

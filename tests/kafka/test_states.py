@@ -12,7 +12,7 @@ import pytest
 from streams.bus import Bus, producer, started
 from streams.closings import COMMON, Closed, Closings
 from streams.merging import Standing
-from streams.state_topic import PIECE_BYTES, State, StateTopic
+from streams.state_topic import PIECE_BYTES, State, StateTopic, packed
 from streams.tail import tail
 from streams.topic_admin import create
 from streams.topics import Layout, Topics, declare
@@ -89,8 +89,8 @@ def test_a_state_is_found_again_whole(bus: Bus, own: Topics) -> None:
     async def run() -> None:
         async with opened(bus, own) as (closings, topic):
             for (hour, partition), state in states.items():
-                await closings.keep(await topic.save(partition, closings.slot(partition, hour), hour, state))
-            await closings.keep(await topic.save(COMMON, closings.slot(COMMON, 8), 8, large))
+                await closings.keep(await topic.save(partition, closings.slot(partition, hour), hour, packed(state)))
+            await closings.keep(await topic.save(COMMON, closings.slot(COMMON, 8), 8, packed(large)))
         async with opened(bus, own) as (closings, topic):
             assert closings.manifests(0).keys() == closings.manifests(1).keys() == {6, 8}
             for hour in (6, 8):
@@ -106,7 +106,7 @@ def test_a_state_that_is_not_what_was_kept_is_none(bus: Bus, own: Topics) -> Non
 
     async def run() -> None:
         async with opened(bus, own) as (_, topic), opened(bus, own, key=b"another") as (_, stranger):
-            manifest = await topic.save(1, 0, 7, State(b"state"))
+            manifest = await topic.save(1, 0, 7, packed(State(b"state")))
             assert await topic.load(manifest) is not None
             assert await stranger.load(manifest) is None
             for other in ({"hour": 8}, {"partition": 0}, {"mac": bytes(32)}, {"offsets": [99]}, {"offsets": []}):
@@ -124,7 +124,7 @@ def test_closings_that_no_checkpoint_needs_are_forgotten(bus: Bus, own: Topics) 
                 await closings.tell([Closed(hour, partition, b"1:", is_checkpoint=False) for partition in range(PARTITIONS)])
             for hour in (4, 6):
                 for partition in (COMMON, 0, 1):
-                    await closings.keep(await topic.save(partition, closings.slot(partition, hour), hour, State(b"")))
+                    await closings.keep(await topic.save(partition, closings.slot(partition, hour), hour, packed(State(b""))))
             await closings.stand(6)
             assert [hour for hour in range(1, 9) if closings.of(hour)] == [5, 6, 7, 8]
             await closings.stand(0)
