@@ -39,7 +39,8 @@ ON CONFLICT (output, alert_id) DO UPDATE SET
 """
 _SELECT: Final = "SELECT output, alert_id, version, status, changed_us, attempts, code, told_version, body FROM story"
 _NEXT: Final = f"{_SELECT} WHERE output = ? AND status = 'waiting' ORDER BY place LIMIT 1"
-_DEAD: Final = f"{_SELECT} WHERE status = 'dead' AND (?1 = '' OR output = ?1) ORDER BY place DESC LIMIT ?2"
+_DEAD: Final = """SELECT output, alert_id, version, status, changed_us, attempts, code, told_version, x'' FROM story
+WHERE status = 'dead' AND (?1 = '' OR output = ?1) ORDER BY place DESC LIMIT ?2"""
 _BEGIN: Final = """
 INSERT INTO reached VALUES (1, ?, 0) ON CONFLICT (one) DO UPDATE SET cursor = excluded.cursor WHERE cursor IS NULL
 """
@@ -146,7 +147,7 @@ class Outbox:
             for alert in alerts:
                 rank, body = RANKS[Severity(alert["severity"])], msgspec.json.encode(alert)
                 for output, section in sections.items():
-                    if rank >= RANKS[section.min_severity] and self._is_due(output, section, alert, rank):
+                    if _is_wanted(section, alert, rank) and self._is_due(output, section, alert, rank):
                         place += 1
                         self._db.execute(_PUT, (output, alert["id"], alert["version"], rank, place, now_us, body))
                         new.add(output)
@@ -186,7 +187,7 @@ class Outbox:
             self._db.execute(_FAILED, (*_named(entry), str(status), str(code)))
 
     def dead(self, output: str = "", limit: int = 100) -> list[Entry]:
-        """Return what was given up, the newest first."""
+        """Return what was given up, the newest first, without the alerts themselves."""
         with self._lock, closing(self._db.execute(_DEAD, (output, limit))) as rows:
             return [_entry(row) for row in rows]
 
@@ -218,6 +219,10 @@ class Outbox:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
+
+
+def _is_wanted(section: Section, alert: Mapping[str, Any], rank: int) -> bool:
+    return rank >= RANKS[section.min_severity] and (section.late or not alert.get("late", False))
 
 
 def _named(entry: Entry) -> tuple[str, str, int]:

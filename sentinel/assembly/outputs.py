@@ -147,7 +147,8 @@ def delivery(settings: Settings) -> Iterator[Callable[[Service], AbstractAsyncCo
     kinds = {name: outlet.kind for name, outlet in found.items()}
     with outbox(settings) as box:
         if settings.store is None and not (settings.data / "store").exists():
-            box.begin("")  # there is no alert yet: each there will be is told
+            box.pause()  # there is no alert yet, or no more: each there will be is told
+            box.begin("")
 
         def deliver(service: Service) -> AbstractAsyncContextManager[None]:
             def count(counts: dict[str, dict[Status, int]]) -> None:

@@ -71,6 +71,7 @@ class Section(Strict):
     updates: Updates = Field(
         Updates.ALL, description="which changes of a story are told: `all`, `graver` (when its severity rises) or `first` (none)"
     )
+    late: bool = Field(default=True, description="whether alerts are told that a backfill finds in history")
     patients: Literal["none", "clear"] = Field(
         "none", description="whether patients' ids leave: `none` (their number alone) or `clear`"
     )

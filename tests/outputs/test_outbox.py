@@ -97,6 +97,13 @@ def test_an_output_chooses_what_it_is_told(box: Outbox, section, told):
     assert versions == told
 
 
+def test_alerts_of_a_backfill_can_be_left_out(box: Outbox):
+    """They may be many, and old."""
+    sections = {"soc": Section(name="soc"), "mail": Section(name="mail", late=False)}
+    assert take(box, an_alert("a"), an_alert("b").as_late(), sections=sections) == {"soc", "mail"}
+    assert (len(drain(box)), drain(box, "mail")) == (2, [(an_alert("a").id, 1)])
+
+
 def test_what_is_given_up_lets_the_next_pass_and_can_be_driven_again(box: Outbox):
     """With the reason, in the order it is asked for; a newer state of the story takes its place."""
     take(box, an_alert("a"), an_alert("b"), an_alert("c"))
