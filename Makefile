@@ -50,8 +50,8 @@ bench-kafka: setup-dev  ## a worker's events per CPU-second from Kafka, beside o
 bench-sources: setup-dev  ## events of each format read in a CPU-second, beside a bare parser
 	$(BIN)/python -m deploy.bench.sources
 
-evaluate: setup  ## 400 staff over 6 weeks: recall by kind, precision, alerts a day
-	@deploy/evaluate.sh
+evaluate: setup  ## seven simulated hospitals: recall by kind, precision, alerts a day (docs/evaluation.md); SEED=N: other hospitals
+	@$(BIN)/python -m deploy.evaluate $(SEED)
 
 soak: setup-dev  ## the long runs
 	SENTINEL_SOAK=1 $(BIN)/pytest -m soak

@@ -141,10 +141,16 @@ def chosen(seed: int | None, shapes: Sequence[str]) -> list[Shape]:
     return [replace(shape, settings=replace(shape.settings, seed=seed + n)) for n, shape in enumerate(found)]
 
 
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("a seed is a whole number")
+    return int(text)
+
+
 def main() -> int:
     """Try the hospitals, print what came of it, and write the page when all of them were tried with their own seeds."""
     parser = argparse.ArgumentParser(prog="make evaluate", description=__doc__)
-    parser.add_argument("seed", nargs="?", type=int, help="other seeds than those reported, this one and those after it")
+    parser.add_argument("seed", nargs="?", type=_seed, help="other seeds than those reported, this one and those after it")
     parser.add_argument("--only", nargs="*", default=[], help="some of the hospitals")
     parser.add_argument("--folder", type=Path, default=ROOT / "var/evaluate")
     asked = parser.parse_args()

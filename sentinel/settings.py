@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from sentinel.core.errors import RefusedToStartError
 
@@ -73,11 +73,13 @@ class Settings(BaseModel):
     )
     kafka_replication: int = Field(3, ge=1, le=10, description="copies of each record in Kafka; 1 where there is one broker")
 
-    @field_validator("hosts", "mappings", "sources", "detectors", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _told_as_json(cls, value: object) -> object:
+    def _told_as_json(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str) or not _is_list(cls.model_fields[str(info.field_name)].annotation):
+            return value
         try:
-            return json.loads(value) if isinstance(value, str) else value
+            return json.loads(value)
         except ValueError:
             raise ValueError("not a JSON list") from None
 
@@ -103,6 +105,11 @@ class Settings(BaseModel):
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
             raise RefusedToStartError(f"settings: {wrong}") from None
+
+
+def _is_list(annotation: object) -> bool:
+    """Tell whether a setting holds several values, which the environment gives as a JSON list."""
+    return tuple in (get_origin(annotation), *map(get_origin, get_args(annotation)))
 
 
 def _told(environment: Mapping[str, str], known: Container[str]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from sentinel.core.errors import RefusedToStartError
@@ -91,13 +91,25 @@ def _listener(session: _Session) -> Any:
             await session.give_up()
 
         async def on_partitions_assigned(self, _assigned: Collection[TopicPartition]) -> None:
-            """Nothing: what is new is found at the next step."""
+            session.begin()
 
     return Listener()
 
 
+@dataclass(slots=True, eq=False)
+class _Share:
+    """What one assignment made ours, as far as it is known. `sure_at`: when the group last said so (monotonic seconds)."""
+
+    sure_at: float
+    readings: dict[TopicPartition, Reading] = field(default_factory=dict)
+
+
 class _Session:
-    """One membership of the group."""
+    """One membership of the group.
+
+    While the group comes together anew, nothing is told: a commit may then go through that tells of partitions which are
+    another's already. Nor is anything told of what was read after the group may have taken us for dead.
+    """
 
     def __init__(
         self,
@@ -112,7 +124,7 @@ class _Session:
         self._intake, self._asking, self._out, self._admin = intake, asking, out, kafka
         self._group = parts.topics.group("intake")
         self._sources = {topic.name: guarded(parts.sources.get(name, NO_SOURCE)) for name, topic in parts.topics.intake.items()}
-        self._readings: dict[TopicPartition, Reading] = {}
+        self._share: _Share | None = None  # nobody knows just now
         self._busy = asyncio.Lock()
         self._pause = 0.0
         self._broker_ms = 0
@@ -126,12 +138,23 @@ class _Session:
 
     async def give_up(self) -> None:
         """Finish what is in hand while the partitions are still ours; what takes too long comes again to their next reader."""
+        self._intake.pause(*self._intake.assignment())  # what would come now comes again
         try:
             async with asyncio.timeout(self._parts.limits.revoke_seconds), self._busy:
-                self._readings.clear()
-                self._shared.ours = {}
+                pass
         except TimeoutError:
             report("intake-given-up-late")
+        self._lose(self._share)
+
+    def begin(self) -> None:
+        """Take what we were just assigned: what it is, is found at the next step."""
+        self._share = _Share(time.monotonic())
+
+    def _lose(self, share: _Share | None) -> None:
+        """Forget what is not ours any more; what was not committed comes again to whoever has it."""
+        if self._share is share:
+            self._share = None
+            self._shared.ours = {}
 
     async def step(self) -> None:
         """Read once, and take in what came."""
@@ -139,55 +162,52 @@ class _Session:
 
         limits = self._parts.limits
         await asyncio.sleep(self._pause)
+        share = self._share
         polled = await self._intake.getmany(timeout_ms=limits.poll_ms, max_records=limits.poll_records)
         is_little = sum(map(len, polled.values())) < limits.poll_records // 4
         self._pause = limits.gather_seconds if is_little else 0.0
         async with self._busy:
             try:
-                await self._take_in(polled)
-            except IllegalStateError:  # partitions went meanwhile: what was not committed comes again to whoever has them
-                self._readings.clear()
-                self._shared.ours = {}
+                if share is not None and share is self._share and await self._is_known(share):
+                    await self._take_in(share, polled)  # else it is read again
+            except IllegalStateError:  # partitions went meanwhile
+                self._lose(share)
 
-    async def _take_in(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+    async def _take_in(self, share: _Share, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Tell, commit, then tell of silence."""
-        if not await self._begin(polled):
-            return
-        unread = {where: new for where, records in polled.items() if (new := self._readings[where].unread(records))}
-        taken = [self._take(where, records) for where, records in unread.items()]
+        taken = [self._take(share, where, records) for where, records in polled.items()]
         if taken:
             await self._tell(taken)
         is_due = bool(taken) or time.monotonic() - self._told_silence >= self._parts.limits.silence_seconds
-        silent = await self._silent() if is_due else set()
-        if await self._commit(unread.keys() | silent) and is_due:
-            await self._tell_silence()
-        await self._hold_back()
+        silent = await self._silent(share) if is_due else set()
+        if await self._commit(share, polled.keys() | silent) and is_due:
+            await self._tell_silence(share)
+        await self._hold_back(share)
 
     @property
     def _partitions(self) -> int:
         return self._parts.topics.events.partitions
 
-    async def _begin(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> bool:
-        """Find out where partitions that are new to us were read to; False: they are not ours any more."""
-        new = self._intake.assignment() - self._readings.keys()
-        if new:
-            found = await self._admin.list_consumer_group_offsets(self._group, partitions=list(new))
-            for where in new:
-                kept = found.get(where)
-                if kept is not None and kept.offset >= 0:
-                    start, until_ms = kept.offset, _ms(kept.metadata)
-                else:
-                    start, until_ms = await self._start(where, polled), 0
-                source = self._sources[where.topic]
-                self._readings[where] = Reading(self._parts.tenant, where.topic, where.partition, source, start, until_ms)
-            self._shared.ours = {where: reading.next for where, reading in self._readings.items()}
-        return polled.keys() <= self._readings.keys()
+    async def _is_known(self, share: _Share) -> bool:
+        """Whether we know how far all that is ours was read. If not, find out, and read on from there."""
+        if new := self._intake.assignment() - share.readings.keys():
+            await self._find_out(share, new)
+            return False
+        is_sure = time.monotonic() - share.sure_at < self._parts.limits.session_ms / 1_000
+        return is_sure or await self._commit(share, share.readings.keys())
 
-    async def _start(self, where: TopicPartition, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
-        return int(polled[where][0].offset if where in polled else await self._intake.position(where))
+    async def _find_out(self, share: _Share, new: Collection[TopicPartition]) -> None:
+        found = await self._admin.list_consumer_group_offsets(self._group, partitions=list(new))
+        kept = {where: (one.offset, _ms(one.metadata)) for where, one in found.items() if one.offset >= 0}
+        first = await self._asking.beginning_offsets([where for where in new if where not in kept])
+        for where, (start, until_ms) in (kept | {where: (offset, 0) for where, offset in first.items()}).items():
+            source = self._sources[where.topic]
+            share.readings[where] = Reading(self._parts.tenant, where.topic, where.partition, source, start, until_ms)
+            self._intake.seek(where, start)
+        self._shared.ours = {where: reading.next for where, reading in share.readings.items()}
 
-    def _take(self, where: TopicPartition, records: Sequence[Any]) -> Taken:
-        reading = self._readings[where]
+    def _take(self, share: _Share, where: TopicPartition, records: Sequence[Any]) -> Taken:
+        reading = share.readings[where]
         first, taken = reading.next, reading.take(_checked(records), self._partitions)
         self._shared.put(Read(where, first, reading.next, records))
         return taken
@@ -198,10 +218,10 @@ class _Session:
         rejected = rejected_topic.send(self._out, self._parts.topics.rejected.name, letters)
         await asyncio.gather(self._send_slices([pack(slices) for slices in shards]), rejected)
 
-    async def _tell_silence(self) -> None:
+    async def _tell_silence(self, share: _Share) -> None:
         """Tell how far all is read, were it nothing new: the answer says what time it is."""
-        if self._readings:
-            await self._send_slices([pack(reading.silent() for reading in self._readings.values())] * self._partitions)
+        if share.readings:
+            await self._send_slices([pack(reading.silent() for reading in share.readings.values())] * self._partitions)
         self._told_silence = time.monotonic()
 
     async def _send_slices(self, shards: Sequence[Sequence[bytes]]) -> None:
@@ -214,44 +234,44 @@ class _Session:
         ]
         self._broker_ms = min(done.timestamp for done in await asyncio.gather(*sent))
 
-    async def _silent(self) -> set[TopicPartition]:
+    async def _silent(self, share: _Share) -> set[TopicPartition]:
         """Return the partitions read to their end, after which nothing came until the brokers' time that we know of.
 
         The end is asked for after that time: a record that comes later is told a later time by the same clock.
         """
-        waiting = [where for where, reading in self._readings.items() if reading.until_ms < self._broker_ms]
+        waiting = [where for where, reading in share.readings.items() if reading.until_ms < self._broker_ms]
         ends = await self._asking.end_offsets(waiting) if waiting else {}
         silent = {where for where, end in ends.items() if await self._intake.position(where) >= end}
         for where in silent:
-            self._readings[where].until_ms = self._broker_ms
+            share.readings[where].until_ms = self._broker_ms
         return silent
 
-    async def _commit(self, moved: Collection[TopicPartition]) -> bool:
+    async def _commit(self, share: _Share, moved: Collection[TopicPartition]) -> bool:
         """Keep how far partitions are read; False: they are another's by now, and what was told comes again."""
         from aiokafka.errors import CommitFailedError, IllegalStateError  # noqa: PLC0415
 
-        read = {where: self._readings[where] for where in moved}
+        read, asked_at = {where: share.readings[where] for where in moved}, time.monotonic()
         try:
-            if read:
+            if read and share is self._share:
                 await self._intake.commit({where: (one.next, str(one.until_ms)) for where, one in read.items()})
+                share.sure_at = asked_at
         except (CommitFailedError, IllegalStateError):
-            self._readings.clear()
-            return False
-        return True
+            self._lose(share)
+        return share is self._share
 
-    async def _hold_back(self) -> None:
+    async def _hold_back(self, share: _Share) -> None:
         """Pause partitions that are far ahead of the slowest of all."""
-        ahead = self._ahead()
+        ahead = self._ahead(share)
         if ahead:
             self._slowest_ms = await self._slowest()
-            ahead = self._ahead()
+            ahead = self._ahead(share)
         if paused := self._intake.paused() - ahead:
             self._intake.resume(*paused)
         self._intake.pause(*ahead)
 
-    def _ahead(self) -> set[TopicPartition]:
+    def _ahead(self, share: _Share) -> set[TopicPartition]:
         latest = self._slowest_ms + self._parts.limits.ahead_ms
-        return {where for where, reading in self._readings.items() if reading.until_ms > latest}
+        return {where for where, reading in share.readings.items() if reading.until_ms > latest}
 
     async def _slowest(self) -> int:
         """Return how far (ms) the partition of intake is read that is furthest behind, by what the group committed."""

@@ -81,10 +81,6 @@ class Reading:
     until_ms: int = 0
     hour: int = 0
 
-    def unread(self, records: Sequence[IntakeRecord]) -> Sequence[IntakeRecord]:
-        """Leave out what was read: a poll that a rebalance overtakes may be taken in before the same records come again."""
-        return [record for record in records if record.offset >= self.next] if records[0].offset < self.next else records
-
     def take(self, records: Sequence[IntakeRecord], partitions: int) -> Taken:
         """Read the next records (at least one) for as many `partitions` of `events`."""
         first, times = self.next, self._advance(records)

@@ -7,19 +7,10 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Detector, Facts, Scope, Words
+from sentinel.core.detector import Card, Detector, Scope, always
 from sentinel.core.event import ActorType
 
 SHARE_MAX: Final = 0.003  # of hours at work: an odd hour
-
-
-def _say(_facts: Facts, _i: int) -> Words:
-    return Words(
-        1,
-        Usual(0, None),
-        "Compte utilisé, à une heure ou pour un dossier inhabituels, depuis un poste ou une adresse où il ne l'avait pas été.",
-        "Account used, at an odd hour or for a stranger's record, from a workstation or an address where it had not been before.",
-    )
 
 
 DETECTOR: Final = Detector(
@@ -36,6 +27,11 @@ DETECTOR: Final = Detector(
     ),
     match=lambda f: f.by(ActorType.HUMAN) & (f["device_new"] == 1) & (f.unexplained | (f["hour_share"] < SHARE_MAX)),
     p_value=lambda f: np.full(len(f.action), 1e-3),
-    say=_say,
+    say=always(
+        1,
+        Usual(0, None),
+        "Compte utilisé, à une heure ou pour un dossier inhabituels, depuis un poste ou une adresse où il ne l'avait pas été.",
+        "Account used, at an odd hour or for a stranger's record, from a workstation or an address where it had not been before.",
+    ),
     weight=0.7,
 )

@@ -7,18 +7,8 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Detector, Facts, Scope, Words
+from sentinel.core.detector import Card, Detector, Scope, always
 from sentinel.core.event import ActorType
-
-
-def _say(_facts: Facts, _i: int) -> Words:
-    return Words(
-        1,
-        Usual(0, 0),
-        "Compte utilisé par une personne sans aucun poste connu de l'annuaire.",
-        "Account used by somebody of whom the directory knows no position.",
-    )
-
 
 DETECTOR: Final = Detector(
     name="orphan_account",
@@ -34,5 +24,10 @@ DETECTOR: Final = Detector(
     ),
     match=lambda f: f.by(ActorType.HUMAN) & (f["no_position"] == 1),
     p_value=lambda f: np.full(len(f.action), 1e-4),
-    say=_say,
+    say=always(
+        1,
+        Usual(0, 0),
+        "Compte utilisé par une personne sans aucun poste connu de l'annuaire.",
+        "Account used by somebody of whom the directory knows no position.",
+    ),
 )

@@ -7,19 +7,10 @@ from typing import Final
 import numpy as np
 
 from sentinel.core.alert import Usual
-from sentinel.core.detector import Card, Detector, Facts, Scope, Words
+from sentinel.core.detector import Card, Detector, Scope, always
 from sentinel.core.event import ActorType
 
 RARE: Final = 0.002  # of what the account does: programs do the same all day
-
-
-def _say(_facts: Facts, _i: int) -> Words:
-    return Words(
-        1,
-        Usual(0, None),
-        "Compte de service vu sur un poste nouveau pour lui, ou pour un usage qui n'est pas le sien.",
-        "Service account seen on a workstation new to it, or doing what it hardly ever does.",
-    )
 
 
 DETECTOR: Final = Detector(
@@ -36,6 +27,11 @@ DETECTOR: Final = Detector(
     ),
     match=lambda f: f.by(ActorType.SERVICE) & ((f["device_new"] == 1) | (f["action_share"] < RARE)),
     p_value=lambda f: np.where(f["action_share"] < RARE, 1e-3, 1.0) * np.where(f["device_new"] == 1, 1e-3, 1e-1),
-    say=_say,
+    say=always(
+        1,
+        Usual(0, None),
+        "Compte de service vu sur un poste nouveau pour lui, ou pour un usage qui n'est pas le sien.",
+        "Service account seen on a workstation new to it, or doing what it hardly ever does.",
+    ),
     weight=1.4,
 )

@@ -108,7 +108,7 @@ def evaluate(
 
     evaluation = evaluate_folder(out, labels)
     if as_json:
-        print(evaluation.to_json())  # noqa: T201
+        put(evaluation.to_json())
         return
     show_rows(("kind", "found", "recall", "95 % interval", "time to detect"), evaluation.rows())
     for name, figure in evaluation.figures():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sentinel.commands.terminal import AsJson, show, show_rows
+from sentinel.commands.terminal import AsJson, put, show, show_rows
 from sentinel.core.errors import RefusedToStartError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def show_mapping(name: Annotated[str, typer.Argument(help="A mapping by its name
     files = assembly.mapping_files(Settings.read())
     if name not in files:
         raise RefusedToStartError(f"no such mapping: {name} (there are: {', '.join(sorted(files))})")
-    _say(files[name].read_text(encoding="utf-8").rstrip("\n"))
+    put(files[name].read_text(encoding="utf-8").rstrip("\n"))
 
 
 @app.command("test")
@@ -97,7 +97,7 @@ def run_tests(
     elif rows:
         show_rows(columns, [row[: len(columns)] for row in rows])
     else:
-        _say(f"all tests hold: {', '.join(passed)}")
+        put(f"all tests hold: {', '.join(passed)}")
     if not all(passed.values()):
         raise typer.Exit(1)
 
@@ -124,17 +124,13 @@ def try_(
         raise typer.Exit(1)
 
 
-def _say(text: str) -> None:
-    print(text)  # noqa: T201  rich would wrap it, and read other people's text as markup
-
-
 def _print(trial: Trial) -> None:
-    _say(
+    put(
         f"{trial.format}: {trial.records} records, {trial.events} events, {trial.skipped} passed over, "
         f"{trial.refused_records} refused; {trial.understood:.1%} understood"
     )
     if trial.first_event is not None and trial.last_event is not None:
-        _say(f"from {_time(trial.first_event)} to {_time(trial.last_event)}")
+        put(f"from {_time(trial.first_event)} to {_time(trial.last_event)}")
     _print_fields(trial)
     if trial.refusals:
         rows = [(one.count, one.code, one.pointer or "/", one.detail, _lines(one.lines, one.count)) for one in trial.refusals]
@@ -174,7 +170,7 @@ def _print_fields(trial: Trial) -> None:
 def _print_reach(trial: Trial) -> None:
     if trial.known:
         told = ", ".join(f"{share:.1%} of the {name}" for name, share in trial.known.items())
-        _say(f"the context knows {told}")
+        put(f"the context knows {told}")
     silent = [(one.detector, ", ".join(one.missing), ", ".join(one.context)) for one in trial.silent]
     if silent:
         show_rows(("detector", "enabled by", "context it lacks"), silent, "detectors that can find nothing")
@@ -196,10 +192,10 @@ def suggest(
     if as_json:
         show({"mapping": draft.text, "decide": draft.decide}, as_json)
     elif out is None:
-        _say(draft.text.rstrip("\n"))
+        put(draft.text.rstrip("\n"))
     else:
         path = out / f"{draft.name}.yaml"
         if path.exists():
             raise RefusedToStartError(f"{path} is there already")
         path.write_text(draft.text, encoding="utf-8")
-        _say(f"{path}: {len(draft.decide)} things to decide, marked in it")
+        put(f"{path}: {len(draft.decide)} things to decide, marked in it")

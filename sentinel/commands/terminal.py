@@ -27,7 +27,10 @@ def tell(text: str, error: Exception | None = None) -> None:
 
 
 def put(shown: RenderableType) -> None:
-    """Print a result."""
+    """Print a result: a text as it is, which rich would wrap and read as markup; anything else as rich shows it."""
+    if isinstance(shown, str):
+        print(shown)  # noqa: T201
+        return
     from rich.console import Console
 
     Console().print(shown, highlight=False)
@@ -36,7 +39,7 @@ def put(shown: RenderableType) -> None:
 def show(values: Mapping[str, Any], as_json: bool) -> None:
     """Print names and values, as a table or as one JSON object."""
     if as_json:
-        print(json.dumps(values, ensure_ascii=False))  # noqa: T201  rich would wrap it
+        put(json.dumps(values, ensure_ascii=False))
         return
     from rich.table import Table
 

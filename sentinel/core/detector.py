@@ -138,6 +138,12 @@ def number(facts: Facts, name: str, i: int, digits: int = 1) -> float | None:
     return int(value) if value == int(value) else (round(value, digits) if digits else round(value))
 
 
+def always(observed: Scalar, usual: Usual, fr: str, en: str) -> Callable[[Facts, int], Words]:
+    """Return what puts every hit into the same words."""
+    words = Words(observed, usual, fr, en)
+    return lambda _facts, _i: words
+
+
 @dataclass(frozen=True, slots=True)
 class Detector:
     """One pattern of misuse.

@@ -17,6 +17,7 @@ from sentinel.core.errors import RejectionCode
 from streams.context import folder as module
 from streams.context.fhir import CONTEXT_TYPES
 from streams.context.folder import ORDER, FileRejection, load, size, unread
+from tests.real import REAL, needs_real
 
 TEN = "2024-03-01T10:00:00Z"
 
@@ -170,10 +171,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         list(load(tmp_path / "nowhere"))
 
 
-REAL = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[3] / "shared" / "real"))
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="real records are not here: set SENTINEL_REAL to their folder")
+@needs_real
 def test_real_context_resources_go_through() -> None:
     """The BALP guide's own examples: all that are context are read, none is refused."""
     folders = sorted(REAL.glob("fhir_balp/**/_context"))

@@ -188,10 +188,10 @@ def test_a_small_practice_is_one_unit() -> None:
 def test_a_position_counts_while_it_is_held_and_a_while_after() -> None:
     """Letters are written after the move to another ward: for as long as one was there, between three days and a month."""
     for held, grace in ((100 * DAY_US, GRACE_MAX_US), (10 * DAY_US, 10 * DAY_US), (DAY_US // 2, GRACE_MIN_US)):
-        context = [*a_person("nurse", "medecine", start=END - held, end=END), a_stay("p", "medecine")]
-        told = [reason(context, when) for when in (END, END + grace, END + grace + 1)]
-        assert told == ["stay-in-unit", "stay-in-unit", ""]
-        assert reason(context, END - held - 30 * DAY_US) == ""
+        start, before = END - held, END - held - 30 * DAY_US
+        context = [*a_person("nurse", "medecine", start=start, end=END), a_stay("p", "medecine", before)]
+        told = [reason(context, when) for when in (before, start, END, END + grace, END + grace + 1)]
+        assert told == ["", "stay-in-unit", "stay-in-unit", "stay-in-unit", ""]
 
 
 def test_a_stay_told_late_counts_from_its_beginning() -> None:

@@ -184,7 +184,9 @@ async def _told(bus: Bus, topics: Topics) -> dict[tuple[str, int, int], int]:
         for one in unpack(record.value, record.headers):
             for row in one.rows:
                 place = (one.topic, one.partition, row.offset)
-                assert times.setdefault(place, row.append_ms) == row.append_ms, "told twice, at different times"
+                first = times.setdefault(place, row.append_ms)
+                again = (record.partition, record.offset, one.first, one.after, one.read_until)
+                assert first == row.append_ms, f"{place} told at {first}, then at {row.append_ms} by {again}"
     return times
 
 

@@ -54,11 +54,13 @@ class Shard:
     rises: set[Place] = field(default_factory=set)
     next: dict[tuple[str, int], int] = field(default_factory=dict)
     until: dict[tuple[str, int], int] = field(default_factory=dict)
+    came: int = 0  # rows, those that came again counted again
 
     def take(self, one: Slice) -> None:
         """Take what is new of a slice; what is not must be as it was."""
         where = (one.topic, one.partition)
         assert one.first <= self.next.setdefault(where, one.first) or one.first == one.after, "a gap"
+        self.came += len(one.rows)
         for row in one.rows:
             place = (row.append_ms, *where, row.offset, row.ordinal)
             assert row.append_ms >= self.until.get(where, 0) or row.offset < self.next[where], "a row before what was told"

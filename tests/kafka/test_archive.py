@@ -13,7 +13,6 @@ import pytest
 from sentinel import assembly
 from sentinel.settings import Settings
 from sentinel.store.client import connect
-from sentinel.store.migrate import migrate
 from streams.archive import Archive
 from streams.bus import Bus, admin, consumer, started
 from streams.normaliser import IntakeParts, Normaliser
@@ -22,6 +21,7 @@ from streams.topic_admin import create
 from streams.topics import Layout, Topics, declare
 from tests.kafka import intake_feeding as feeding
 from tests.kafka.intake_feeding import JSON, SOURCES, an_event, running
+from tests.store.served import migrated
 
 RECORDS = [an_event(n) if n % 10 else b"garbage %d" % n for n in range(300)]
 
@@ -68,12 +68,7 @@ def store(tmp_path: Path) -> Iterator[str]:
     front = subprocess.Popen(
         [sys.executable, "-m", "deploy.store_front", str(tmp_path / "store")], stdout=subprocess.PIPE, text=True
     )
-    assert front.stdout is not None
-    url = f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{int(front.stdout.readline())}/default"
-    connections = connect(url)
-    migrate(connections.writer)
-    connections.close()
-    yield url
+    yield migrated(front)
     front.kill()
     front.communicate()
 

@@ -15,7 +15,6 @@ import pytest
 from sentinel.assembly import detectors
 from sentinel.core.shard import Shard, Work
 from sentinel.store.client import connect
-from sentinel.store.migrate import migrate
 from streams.bus import Bus
 from streams.topic_admin import create
 from streams.topics import Topics
@@ -24,6 +23,7 @@ from tests.kafka import intake_feeding as feeding
 from tests.kafka.assessing import TENANT, hospital
 from tests.kafka.gate import Gate
 from tests.kafka.intake_feeding import running
+from tests.store.served import migrated
 
 ROOT = Path(__file__).parents[2]
 BAD = "4aea347d-bb5e-48b3-00b3-e7bf52ff5e02"  # one of the first events of the small hospital
@@ -58,13 +58,7 @@ def run() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 @pytest.fixture
 def store(tmp_path: Path, run: Callable[..., subprocess.Popen[str]]) -> str:
     """An empty store that several processes share."""
-    server = run(ROOT / "tests/store/serving.py", tmp_path / "store")
-    assert server.stdout is not None
-    url = f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{int(server.stdout.readline())}/default"
-    connections = connect(url)
-    migrate(connections.writer)
-    connections.close()
-    return url
+    return migrated(run(ROOT / "tests/store/serving.py", tmp_path / "store"))
 
 
 async def asked(store: str, question: str) -> int:

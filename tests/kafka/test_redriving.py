@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from sentinel import assembly
 from sentinel.assembly import context_decoder
 from sentinel.core.errors import RejectionCode
+from sentinel.settings import Settings
 from streams import rejected_topic
 from streams.bus import Bus, consumer, producer, started
 from streams.dead_letters import Redriven, Status
@@ -28,6 +30,15 @@ from tests.kafka.intake_feeding import JSON, SOURCES, an_event
 
 TENANT = "chu"
 SECRET = b"PATIENT-NOT-TO-BE-TOLD"
+MAPPING = """mapping: tried
+title: A log
+format: csv
+csv: {columns: [when, what, who]}
+fields: {occurred_at: when, action: what, actor_id: who}
+tests:
+  - record: 2026-03-02 09:00:00,read,ann
+    events: [{occurred_at: "2026-03-02T08:00:00Z", action: read, actor_id: ann}]
+"""
 
 
 @pytest.fixture
@@ -134,6 +145,18 @@ def test_a_record_of_which_not_all_is_kept_is_not_driven(bus: Bus, own: Topics, 
     padded = an_event(1).ljust(RECORD_BYTES_MAX)
     put(bus, own, refused(padded, code=RejectionCode.TOO_LARGE))
     assert box.redrive([]) == Redriven(0, 1)
+
+
+def test_a_format_that_a_mapping_describes_is_read_again_by_it(bus: Bus, prefix: str, tmp_path: Path) -> None:
+    """The mapping that settings name, not only formats that are programmed."""
+    (tmp_path / "tried.yaml").write_text(MAPPING)
+    kafka = {"kafka_servers": bus.servers, "kafka_protocol": "PLAINTEXT", "kafka_prefix": prefix, "kafka_replication": 1}
+    settings = Settings(tenant=TENANT, mappings=(str(tmp_path),), sources=("tried",), kafka_partitions=1, **kafka)
+    declared, record = assembly.topics(settings), b"2026-03-02 09:00:00,read,ann"
+    asyncio.run(create(bus, declared))
+    put(bus, declared, refused(record, "tried"))
+    assert assembly.rejected_topic(settings).redrive([]) == Redriven(1, 0)
+    assert lying(bus, declared.intake["tried"]) == [(None, record)]
 
 
 def test_the_commands_say_what_waits_and_never_what_it_says(bus: Bus, own: Topics, prefix: str, tmp_path: Path) -> None:

@@ -156,17 +156,6 @@ def test_times_never_go_back() -> None:
     assert silent.silent() == Slice("intake.x", 3, 3, 3, 2_500)
 
 
-def test_what_was_read_is_not_read_again() -> None:
-    """A poll from before a rebalance is taken in, and then its records come again: at the times told they stand."""
-    one = reading(next=5, until_ms=1_000)
-    records = [Record(n, 2_000 + n, an_event(n)) for n in range(3, 10)]
-    assert [new.offset for new in one.unread(records)] == [5, 6, 7, 8, 9]
-    one.take(one.unread(records), 1)
-    assert one.unread(records) == []
-    later = [Record(10, 2_010, an_event(10))]
-    assert one.unread(later) == later
-
-
 def test_a_record_that_kafka_would_not_carry_on_is_refused_alone() -> None:
     """Too long itself, or with events that are too long together: the one before and the one after are taken."""
     many = Decoded(rows=[EVENT] + [EVENT._replace(reason="r" * 1_000)] * 3_000 + [EVENT], records=[0] + [1] * 3_000 + [2])

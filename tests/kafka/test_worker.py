@@ -25,6 +25,7 @@ from tests.kafka import intake_feeding as feeding
 from tests.kafka.acls import allow
 from tests.kafka.conftest import PASSWORD
 from tests.kafka.intake_feeding import JSON, SOURCES, an_event
+from tests.store.served import dsn_of
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -71,9 +72,7 @@ def start(bus: Bus, prefix: str) -> Iterator[Start]:
 @pytest.fixture
 def store(start: Start, tmp_path: Path) -> str:
     """A store that several processes share."""
-    front = start(sys.executable, "-m", "deploy.store_front", str(tmp_path / "store"))
-    assert front.stdout is not None
-    return f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{int(front.stdout.readline())}/default"
+    return dsn_of(start(sys.executable, "-m", "deploy.store_front", str(tmp_path / "store")))
 
 
 def count(store: str, question: str) -> int:

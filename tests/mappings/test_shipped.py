@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -23,8 +21,8 @@ from streams.mappings.loading import load, untested
 from streams.mappings.names import files
 from streams.mappings.reading import parse
 from streams.sources.contract import Decoded, Source
+from tests.real import REAL, needs_real
 
-REAL: Final = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2].parent / "shared" / "real"))
 FILES: Final = files()
 LOADED: Final = {name: untested(path) for name, path in FILES.items()}
 each = pytest.mark.parametrize("name", sorted(FILES))
@@ -129,9 +127,6 @@ def real(source: Source, path: str) -> Decoded:
 def raw_lines(path: str) -> list[bytes]:
     """Return the raw lines of a file that has each beside what others made of it."""
     return [json.loads(line)["raw"].encode() for line in (REAL / path).read_text(encoding="utf-8").splitlines()]
-
-
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")
 
 
 @needs_real

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -20,8 +18,7 @@ from streams.mappings.reading import parse
 from streams.mappings.sniffing import sniff
 from streams.mappings.suggesting import Draft, mapping_name, suggest
 from streams.sources.contract import Decoded
-
-REAL: Final = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2].parent / "shared" / "real"))
+from tests.real import REAL, needs_real
 
 FRENCH = """Horodatage;Id trace;Identifiant utilisateur;Fonction;UF;IPP;Type d'action;Poste;Adresse IP;Résultat;Libellé
 02/03/2026 09:15:02;1;jmartin;Infirmier;U12;000123;CONSULTATION;PC-1;10.0.0.7;OK;x
@@ -196,7 +193,7 @@ SAMPLES: Final = sorted(
 )
 
 
-@pytest.mark.skipif(not SAMPLES, reason=f"no real records under {REAL}: set SENTINEL_REAL")
+@needs_real
 def test_every_real_file_has_a_draft_that_loads() -> None:
     """Of the systems that nobody here knew."""
     for path in SAMPLES:

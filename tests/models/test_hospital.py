@@ -1,4 +1,4 @@
-"""The simulated hospital is the same for the same settings, well formed, and as hard as it says."""
+"""The simulated hospital is the same for the same settings, well formed and bounded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -25,62 +22,15 @@ from models.hospital.clock import Clock
 from models.hospital.draw import Draw, Weighted
 from models.hospital.units import plan_units, split
 from sentinel.core.errors import RefusedToStartError
+from tests.models.simulated import SETTINGS, Written, references_of
 
-SETTINGS = HospitalSettings(seed=7, staff=60, days=10, start=date(2026, 3, 23), misuse_per_kind=1)
 CHANGE = "2026-03-29"  # to summer time
 ROOT = Path(__file__).parents[2]
-
-Json = dict[str, Any]
-
-
-class Written:
-    """A hospital on disk, and read back."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.context = {file.stem: [*_ndjson(file)] for file in sorted((out / "context").glob("*.ndjson"))}
-        self.events = [*_ndjson(out / "events.ndjson")]
-        rows = [line.split("\t") for line in (out / "labels.tsv").read_text("utf-8").splitlines()]
-        self.labels = {event: label for event, label, _ in rows}
-        self.cases = {event: case for event, _, case in rows}
-
-    def ordinary(self) -> list[Json]:
-        """Return the events without a label."""
-        return [event for event in self.events if event["id"] not in self.labels]
-
-    def misuse(self, kind: str) -> list[Json]:
-        """Return the events of one kind of misuse."""
-        return [event for event in self.events if self.labels.get(event["id"]) == kind]
-
-    def by_id(self, kind: str) -> dict[str, Json]:
-        """Return the context's resources of a type."""
-        return {resource["id"]: resource for resource in self.context[kind]}
-
-
-def _ndjson(file: Path) -> Iterator[Json]:
-    yield from map(msgspec.json.decode, file.read_bytes().splitlines())
 
 
 def _digest(folder: Path) -> str:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def hospital() -> Hospital:
-    return Hospital(SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def made(hospital: Hospital) -> list[SimulatedEvent]:
-    return list(hospital.events())
-
-
-@pytest.fixture(scope="module")
-def written(hospital: Hospital, tmp_path_factory: pytest.TempPathFactory) -> Written:
-    out = tmp_path_factory.mktemp("hospital")
-    write(hospital, out)
-    return Written(out)
 
 
 # --- the same settings, the same bytes ---------------------------------------------------------------
@@ -160,19 +110,8 @@ def test_references_resolve_to_the_context(written: Written) -> None:
     known = {f"{kind}/{resource['id']}" for kind, resources in written.context.items() for resource in resources}
     kinds = tuple(f"{kind}/" for kind in written.context)
     for resource in [*written.events, *(r for resources in written.context.values() for r in resources)]:
-        for reference in _references(resource):
+        for reference in references_of(resource):
             assert not reference.startswith(kinds) or reference in known
-
-
-def _references(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("reference"), str):
-            yield value["reference"]
-        for part in value.values():
-            yield from _references(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _references(part)
 
 
 def test_the_day_of_the_time_change_is_told_in_local_time(written: Written) -> None:
@@ -225,238 +164,6 @@ def test_a_hospital_too_small_is_refused() -> None:
     for settings in ({"staff": 39}, {"days": 6}, {"misuse_per_kind": -1}, {"seed": -1}):
         with pytest.raises(RefusedToStartError):
             HospitalSettings(**settings)
-
-
-# --- ordinary work -----------------------------------------------------------------------------------
-
-
-def test_ordinary_work_has_the_usual_rates(written: Written) -> None:
-    """Some 20 to 32 patient accesses a person and day, most of them readings, logins around them."""
-    accesses: Counter[tuple[str, str]] = Counter()
-    actions: Counter[str] = Counter()
-    for event in written.ordinary():
-        actions[event["subtype"][0]["code"]] += 1
-        if _actor(event).startswith("Practitioner/"):
-            accesses[_actor(event), event["recorded"][:10]] += len(_patients(event)) > 0
-    assert 20 < sum(accesses.values()) / sum(n > 0 for n in accesses.values()) < 32
-    assert actions["read"] > actions["create"] > actions["update"] > actions["report"] > actions["delete"] > 0
-    assert {"110122", "110123", "110127", "110137", "extract", "search"} <= actions.keys()
-
-
-def test_some_ordinary_accesses_have_no_link_on_file(written: Written) -> None:
-    """At least two in a hundred, and few more than one in ten: advice, calls, floats, wrong patients."""
-    links = Links(written)
-    asked = [(event, patient) for event in written.ordinary() for patient in _patients(event) if not _by_service(event)]
-    unlinked = [event for event, patient in asked if not links.hold(event, patient)]
-    assert 0.02 < len(unlinked) / len(asked) < 0.12
-
-
-def test_ordinary_work_meets_marked_records_and_strangers_files(written: Written) -> None:
-    """Celebrities, restricted records, colleagues and overrides with and without a motive are part of any week."""
-    people = {_civil(resource) for resource in written.context["Practitioner"]}
-    patients = written.by_id("Patient")
-    opened = {patient for event in written.ordinary() for patient in _patients(event)}
-    overrides = [event for event in written.ordinary() if event["subtype"][0]["code"] == "110127"]
-    assert any("meta" in patients[patient] for patient in opened)
-    assert any(_civil(patients[patient]) in people for patient in opened)
-    assert any("outcomeDesc" in event for event in overrides)
-
-
-class Links:
-    """What the context gives as a reason: the unit's patients, names on a stay, orders, roles for the whole house."""
-
-    HOUSE = ("Technicien de lab", "Manipulateur", "Médecin bio", "Médecin rad", "Médecin an", "Pharmacien", "Préparateur",
-             "Agent", "Médecin urg", "Technicien d'inf", "Médecin de l'inf", "Technicien inf", "Prestataire")  # fmt: skip
-
-    def __init__(self, written: Written) -> None:
-        self.units: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-        self.stays: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-        self.named: set[tuple[str, str]] = set()
-        for role in written.context["PractitionerRole"]:
-            period = role["period"]["start"][:10], role["period"].get("end", "9")[:10]
-            self.units[role["practitioner"]["reference"]] += [(place["reference"], *period) for place in role["location"]]
-        for stay in written.context["Encounter"]:
-            for place in stay["location"]:
-                period = place["period"]["start"][:10], place["period"].get("end", "9")[:10]
-                self.stays[stay["subject"]["reference"]].append((place["location"]["reference"], *period))
-        for kind in ("Encounter", "Appointment", "CareTeam", "ServiceRequest"):
-            for resource in written.context[kind]:
-                self._name(resource)
-
-    def _name(self, resource: Json) -> None:
-        names = list(_references(resource))
-        patients = [name for name in names if name.startswith("Patient/")]
-        self.named |= {(name, patient) for name in names if name.startswith("Practitioner/") for patient in patients}
-
-    def hold(self, event: Json, patient: str) -> bool:
-        """Whether the context gives a reason for an access."""
-        who, day, role = _actor(event), event["recorded"][:10], event["agent"][0]["role"][0]["text"]
-        if (who, f"Patient/{patient}") in self.named or role.startswith(self.HOUSE):
-            return True
-        mine = {unit for unit, start, end in self.units[who] if start <= day <= end}
-        stays = self.stays[f"Patient/{patient}"]
-        return any(unit in mine and _shift(start, -3) <= day <= _shift(end, 30) for unit, start, end in stays)
-
-
-def _shift(day: str, days: int) -> str:
-    return day if day == "9" else str(date.fromisoformat(day) + timedelta(days=days))
-
-
-def _actor(event: Json) -> str:
-    return str(event["agent"][0]["who"]["reference"])
-
-
-def _by_service(event: Json) -> bool:
-    return _actor(event).startswith("Device/")
-
-
-def _patients(event: Json) -> list[str]:
-    return [e["what"]["reference"][8:] for e in event["entity"] if e.get("role", {}).get("code") == "1"]
-
-
-def _civil(resource: Json) -> tuple[str, str, str]:
-    name = resource["name"][0]
-    return name["family"], name["given"][0], resource["birthDate"]
-
-
-def _home(resource: Json) -> tuple[str, str]:
-    return resource["address"][0]["line"][0], resource["address"][0]["city"]
-
-
-# --- misuse ------------------------------------------------------------------------------------------
-
-
-def test_all_kinds_are_there_and_are_rare(written: Written) -> None:
-    """Each kind has its case, named after it; together they are a small part of the events."""
-    assert {(label, written.cases[event]) for event, label in written.labels.items()} == {(kind, f"{kind}-001") for kind in KINDS}
-    assert len(KINDS) == 26
-    assert len(written.labels) < 0.08 * len(written.events)
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_all_kinds_are_there_in_the_smallest_hospital(seed: int) -> None:
-    """Forty people and a week are enough for every kind, whatever the seed."""
-    events = Hospital(HospitalSettings(seed=seed, staff=40, days=7, misuse_per_kind=1)).events()
-    assert {event.label for event in events if event.label} == KINDS.keys()
-
-
-def test_misuse_looks_like_ordinary_work(written: Written) -> None:
-    """No application, site, kind of event, kind of workstation or set of fields is seen in misuse alone."""
-    ordinary = {mark for event in written.ordinary() for mark in _marks(event)}
-    misuse = {mark for event in written.events if event["id"] in written.labels for mark in _marks(event)}
-    assert misuse <= ordinary
-
-
-def _marks(event: Json) -> Iterator[tuple[object, ...]]:
-    agent, machine = event["agent"][:2]
-    yield "fields", *event
-    yield "agent", *agent
-    yield "kind", event["type"]["code"], event["subtype"][0]["code"], event["action"]
-    yield "application", event["source"]["observer"]["reference"]
-    yield "site", event["source"]["site"]
-    yield "workstation", machine["who"]["display"][:1], agent["network"]["address"][:3]
-    yield "token", len(agent["policy"][0])
-    for entity in event["entity"]:
-        yield "entity", *sorted(set(entity) - {"securityLabel"})
-
-
-def _same(of: Callable[[Json], object]) -> Callable[[Written, list[Json]], bool]:
-    """Return a check that the reader and the patient have something in common."""
-
-    def check(written: Written, events: list[Json]) -> bool:
-        patients, people = written.by_id("Patient"), written.by_id("Practitioner")
-        pairs = [(people[_actor(e)[13:]], patients[patient]) for e in events for patient in _patients(e)]
-        return bool(pairs) and all(of(person) == of(patient) for person, patient in pairs)
-
-    return check
-
-
-def _every(of: Callable[[Json], bool]) -> Callable[[Written, list[Json]], bool]:
-    """Return a check on every patient that was read."""
-
-    def check(written: Written, events: list[Json]) -> bool:
-        patients = written.by_id("Patient")
-        read = [patients[patient] for e in events for patient in _patients(e)]
-        return bool(read) and all(map(of, read))
-
-    return check
-
-
-def _is_colleague(written: Written, events: list[Json]) -> bool:
-    people, patients = {_civil(r): r["id"] for r in written.context["Practitioner"]}, written.by_id("Patient")
-    return all(people[_civil(patients[p])] != _actor(e)[13:] for e in events for p in _patients(e))
-
-
-def _left_before(written: Written, events: list[Json]) -> bool:
-    ends = {role["practitioner"]["reference"]: role["period"].get("end", "9") for role in written.context["PractitionerRole"]
-            if role["id"].endswith("-0")}  # fmt: skip
-    return all(ends[_actor(e)] < e["recorded"][:10] for e in events)
-
-
-def _leaves_soon(written: Written, events: list[Json]) -> bool:
-    return not _left_before(written, events) and any(_media(e) == "110030" for e in events)
-
-
-def _media(event: Json) -> str:
-    return next((agent["media"]["code"] for agent in event["agent"] if "media" in agent), "")
-
-
-def _subtypes(events: list[Json]) -> Counter[str]:
-    return Counter(event["subtype"][0]["code"] for event in events)
-
-
-def _broken_into(_: Written, events: list[Json]) -> bool:
-    outcomes = [event["outcome"] for event in events if event["subtype"][0]["code"] == "110122"]
-    return outcomes[-1] == "0" and outcomes.count("4") >= 20
-
-
-def _in_two_places(written: Written, events: list[Json]) -> bool:
-    who, sites = _actor(events[0]), {event["source"]["site"] for event in events}
-    begin, end = events[0]["recorded"], events[-1]["recorded"]
-    meanwhile = [e for e in written.ordinary() if _actor(e) == who and begin <= e["recorded"] <= end]
-    return any(event["source"]["site"] not in sites for event in meanwhile)
-
-
-def _in_sequence(_: Written, events: list[Json]) -> bool:
-    numbers = [int(patient) for event in events for patient in _patients(event)]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers))) and len(numbers) >= 100
-
-
-def _crowd(_: Written, events: list[Json]) -> bool:
-    return len({_actor(e) for e in events}) >= 5 and len({p for e in events for p in _patients(e)}) == 1
-
-
-CHECKS: dict[str, Callable[[Written, list[Json]], bool]] = {
-    "coworker": _is_colleague,
-    "own_record": _same(_civil),
-    "household": _same(_home),
-    "same_name": _same(lambda resource: resource["name"][0]["family"]),
-    "neighbour": _same(lambda resource: _home(resource)[0].split(" ", 1)[1]),
-    "vip": _every(lambda patient: patient["meta"]["security"][0]["code"] == "CEL"),
-    "deceased": _every(lambda patient: patient["deceasedDateTime"] < "2026-01"),
-    "curiosity_burst": _crowd,
-    "scraping": _in_sequence,
-    "departed_account": _left_before,
-    "export_by_leaver": _leaves_soon,
-    "public_link": lambda _, events: any(_media(event) == "110037" for event in events),
-    "mass_deletion": lambda _, events: _subtypes(events)["delete"] >= 12,
-    "mass_export": lambda _, events: _subtypes(events)["extract"] >= 1,
-    "break_glass_abuse": lambda _, events: _subtypes(events)["110127"] >= 3 and not any("outcomeDesc" in e for e in events),
-    "name_probing": lambda _, events: _subtypes(events)["search"] >= 15,
-    "privilege_change_used": lambda _, events: len({"110136", "110137"} & _subtypes(events).keys()) == 1,
-    "brute_force_success": _broken_into,
-    "shared_account": _in_two_places,
-    "service_account_by_hand": lambda _, events: all(
-        _by_service(e) and e["agent"][1]["who"]["display"][0] == "P" for e in events
-    ),
-    "off_hours": lambda _, events: all("00" <= event["recorded"][11:13] <= "06" for event in events),
-}
-
-
-@pytest.mark.parametrize("kind", CHECKS)
-def test_misuse_is_what_its_label_says(kind: str, written: Written) -> None:
-    """The events of a case, held against the context, show what the kind is named for."""
-    assert CHECKS[kind](written, written.misuse(kind))
 
 
 # --- the parts ---------------------------------------------------------------------------------------

@@ -1,16 +1,14 @@
 """The forest is river's: same trees, same masses, same scores; only walked many people at a time."""
 
-import os
 import time
-from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from river.anomaly import HalfSpaceTrees
 
 from models.online.forest import Forest
+from tests.real import REAL, needs_real
 
 
 def levels(people, features=4, seed=0):
@@ -107,15 +105,6 @@ def test_it_costs_less_than_river():
     assert seconds["forest"] < seconds["river"] / 2
 
 
-@pytest.fixture
-def labelled():
-    """The folder of labelled public data, which is kept beside the repository."""
-    root = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2] / ".." / "shared" / "real"))
-    if not (root / "labelled").is_dir():
-        pytest.skip("no labelled public data: set SENTINEL_REAL to its folder")
-    return root / "labelled"
-
-
 def area_under_curve(scores, labels):
     """Return the probability that an anomaly scores above an ordinary row, ties counting half."""
     order = np.sort(scores[labels == 0])
@@ -124,9 +113,10 @@ def area_under_curve(scores, labels):
     return float(ranks.mean() / (2 * len(order)))
 
 
-def test_it_finds_real_anomalies(labelled):
+@needs_real
+def test_it_finds_real_anomalies():
     """On 95,156 labelled mail connections of KDD Cup 1999, anomalies outrank ordinary ones most of the time."""
-    rows = np.load(labelled / "adbench" / "34_smtp.npz")
+    rows = np.load(REAL / "labelled" / "adbench" / "34_smtp.npz")
     vectors, labels = rows["X"], rows["y"]
     low, high = vectors.min(axis=0), vectors.max(axis=0)
     forest = Forest(3, seed=1, trees=25, height=8, window=1_000)

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from sentinel import assembly
+from sentinel.assembly.embedded import application, parts
 from sentinel.settings import Settings
 from streams.embedded import EmbeddedConfig, SystemClock, serve
 from streams.parts import WorkerLimits
@@ -17,7 +17,7 @@ def main() -> None:
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
     settings = Settings(data=folder, **options["settings"])
     config = EmbeddedConfig(folder, port=options["port"], checkpoint_key=b"real", worker=WorkerLimits(**options["worker"]))
-    serve(config, assembly._parts(settings), partial(assembly._application, settings), SystemClock(), print)
+    serve(config, parts(settings), partial(application, settings), SystemClock(), print)
 
 
 if __name__ == "__main__":

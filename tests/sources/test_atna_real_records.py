@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +9,9 @@ import pytest
 
 from sentinel.core.event import EventRow
 from streams.sources.dicom_atna import SOURCE, split
+from tests.real import REAL, needs_real
 
-REAL: Final = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2].parent / "shared" / "real")) / "dicom_atna"
-FILES: Final = sorted(path for path in REAL.rglob("*") if path.is_file())
+FILES: Final = sorted(path for path in (REAL / "dicom_atna").rglob("*") if path.is_file())
 
 # A person agreed to each of these.
 TIME: Final = "/EventIdentification/EventDateTime"
@@ -22,7 +21,7 @@ REFUSED: Final = {
     "query-04.xml": {("missing-field", TIME)},
 }
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no real records under {REAL}: set SENTINEL_REAL")
+pytestmark = needs_real
 
 
 def rows_of(name: str) -> list[EventRow]:

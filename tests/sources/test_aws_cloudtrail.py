@@ -11,6 +11,7 @@ import pytest
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.aws.names import action_of
 from streams.sources.aws_cloudtrail import SOURCE
+from tests.sources.records import refusals, told
 
 GOLDEN = Path(__file__).parent / "golden" / "aws_cloudtrail"
 USER = {"type": "IAMUser", "userName": "PMartin"}
@@ -20,13 +21,7 @@ def an_event(**fields: Any) -> dict[str, Any]:
     """Return the smallest event that is taken, with these fields; None leaves one out."""
     event: dict[str, Any] = {"eventTime": "2025-03-04T09:15:30Z", "eventSource": "s3.amazonaws.com", "eventName": "GetObject"}
     event |= {"eventID": "e-1", "userIdentity": USER} | fields
-    return {name: value for name, value in event.items() if value is not None}
-
-
-def refusal(document: object) -> list[tuple[Code, str]]:
-    """Return why a document is refused, and where."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections]
+    return told(event)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def refusal(document: object) -> list[tuple[Code, str]]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    assert refusal(document) == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 def test_a_delivered_file_is_cut_into_its_events() -> None:
@@ -65,7 +60,7 @@ def test_a_delivered_file_is_cut_into_its_events() -> None:
 def test_parameters_of_another_shape_do_not_lose_the_event() -> None:
     """Services log what they like there: text, a list, objects in place of names."""
     for parameters in ("x", [1], {"userName": {"x": 1}, "bucketName": [2]}, {"bucketPolicy": "{"}):
-        assert not refusal(an_event(requestParameters=parameters, eventName="PutBucketPolicy"))
+        assert not refusals(SOURCE, an_event(requestParameters=parameters, eventName="PutBucketPolicy"))
 
 
 def test_a_policy_nested_without_end_is_no_reason_to_wait() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.azure_activity import SOURCE
+from tests.sources.records import refusals, told
 
 
 def an_event(**fields: Any) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def an_event(**fields: Any) -> dict[str, Any]:
         "resultType": "Success",
         "identity": {"claim": {"upn": "jdupont@chu.example"}},
     }
-    return {name: value for name, value in (event | fields).items() if value is not None}
+    return told(event | fields)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,7 @@ def an_event(**fields: Any) -> dict[str, Any]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    assert [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections] == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 def test_a_signature_is_never_kept() -> None:

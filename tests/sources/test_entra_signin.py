@@ -10,12 +10,13 @@ import pytest
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.entra_signin import SOURCE
 from streams.sources.microsoft.directory import activity
+from tests.sources.records import refusals, told
 
 
 def a_sign_in(**fields: Any) -> dict[str, Any]:
     """Return the smallest sign-in that is taken, with these fields; None leaves one out."""
     sign_in: dict[str, Any] = {"id": "s-1", "createdDateTime": "2025-03-04T09:15:30Z", "userPrincipalName": "jdupont@chu.example"}
-    return {name: value for name, value in (sign_in | fields).items() if value is not None}
+    return told(sign_in | fields)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,7 @@ def a_sign_in(**fields: Any) -> dict[str, Any]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    assert [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections] == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 def test_one_sign_in_is_one_event_however_it_was_exported() -> None:

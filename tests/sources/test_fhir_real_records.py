@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from streams.sources.fhir_auditevent import SOURCE
+from tests.real import REAL, needs_real
 
-REAL: Final = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2].parent / "shared" / "real"))
 FOLDERS: Final = ("fhir_auditevent", "fhir_balp", "fhir_national")
 FILES: Final = sorted(path for folder in FOLDERS for kind in ("*.json", "*.xml") for path in (REAL / folder).rglob(kind))
 
@@ -22,7 +21,7 @@ REFUSED: Final = {
     # Two appointments that a process engine logged without any agent; the 825 others have one.
     "auditEvents.json": {("no-actor", "/entry/0/resource/agent"), ("no-actor", "/entry/3/resource/agent")},
 }
-pytestmark = pytest.mark.skipif(not FILES, reason=f"no real records under {REAL}: set SENTINEL_REAL")
+pytestmark = needs_real
 
 
 def is_context(path: Path) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.gcp_audit import SOURCE
+from tests.sources.records import refusals, told
 
 
 def an_event(**fields: Any) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def an_event(**fields: Any) -> dict[str, Any]:
         "timestamp": "2025-03-04T09:15:30Z",
         "protoPayload": {"methodName": "storage.objects.get", "authenticationInfo": {"principalEmail": "jdupont@chu.example"}},
     }
-    return {name: value for name, value in (event | fields).items() if value is not None}
+    return told(event | fields)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,7 @@ def an_event(**fields: Any) -> dict[str, Any]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    assert [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections] == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 @pytest.mark.parametrize(

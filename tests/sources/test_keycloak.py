@@ -10,6 +10,7 @@ import pytest
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EventRow
 from streams.sources.keycloak import SOURCE, split
+from tests.sources.records import raw, told
 
 LINE = "2025-03-04T09:15:30.123Z WARN  [org.keycloak.events] (t) type=LOGIN_ERROR, clientId=dpi, userId=null, username={}"
 
@@ -17,13 +18,12 @@ LINE = "2025-03-04T09:15:30.123Z WARN  [org.keycloak.events] (t) type=LOGIN_ERRO
 def an_event(**fields: Any) -> dict[str, Any]:
     """Return the smallest event that is taken, with these fields; None leaves one out."""
     event: dict[str, Any] = {"type": "LOGIN", "time": 1_741_079_730_123, "userId": "u-1"}
-    return {name: value for name, value in (event | fields).items() if value is not None}
+    return told(event | fields)
 
 
 def decoded(document: object) -> tuple[list[EventRow], list[tuple[Code, str]]]:
     """Return the rows of a document, and why it is refused."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    result = SOURCE.decode([record])
+    result = SOURCE.decode([raw(document)])
     return result.rows, [(one.code, one.pointer) for one in result.rejections]
 
 

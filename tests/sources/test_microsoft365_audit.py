@@ -11,6 +11,7 @@ import pytest
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.microsoft.operations import meaning_of
 from streams.sources.microsoft365_audit import SOURCE, split
+from tests.sources.records import refusals, told
 
 GOLDEN = Path(__file__).parent / "golden" / "microsoft365_audit"
 
@@ -23,7 +24,7 @@ def a_record(**fields: Any) -> dict[str, Any]:
         "Operation": "Send",
         "UserId": "jdupont@chu.example",
     }
-    return {name: value for name, value in (record | fields).items() if value is not None}
+    return told(record | fields)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,7 @@ def a_record(**fields: Any) -> dict[str, Any]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    assert [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections] == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 def test_an_export_in_csv_is_read_as_a_file_and_line_by_line() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sentinel.core.errors import RejectionCode as Code
 from streams.sources.nextcloud_audit import SOURCE
+from tests.sources.records import refusals, told
 
 
 def a_line(**fields: Any) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def a_line(**fields: Any) -> dict[str, Any]:
         "user": "jdupont",
         "message": "Logout occurred",
     }
-    return {name: value for name, value in (line | fields).items() if value is not None}
+    return told(line | fields)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,7 @@ def a_line(**fields: Any) -> dict[str, Any]:
 )
 def test_what_is_no_event_is_refused_where_it_is_wrong(document: object, why: tuple[Code, str]) -> None:
     """Each refusal has a code and a pointer to what is wrong."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    assert [(one.code, one.pointer) for one in SOURCE.decode([record]).rejections] == [why]
+    assert refusals(SOURCE, document) == [why]
 
 
 def test_a_path_cannot_pass_for_another_sentence() -> None:

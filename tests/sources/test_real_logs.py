@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -13,8 +12,8 @@ import pytest
 
 from sentinel.core.plugins import discover
 from streams.sources.contract import Source
+from tests.real import REAL, needs_real
 
-REAL: Final = Path(os.environ.get("SENTINEL_REAL", Path(__file__).parents[2].parent / "shared" / "real"))
 SOURCES: Final = discover("streams.sources", "SOURCE", Source)
 
 # What each file is read as, how many rows it gives, and what is refused of it. A person agreed to each.
@@ -47,7 +46,7 @@ FILES: Final[dict[str, tuple[str, int, dict[tuple[str, str], int]]]] = {
     "okta/panther-oss-okta-samples.jsonl": ("okta", 100, {}),
 }
 
-pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records under {REAL}: set SENTINEL_REAL")
+pytestmark = needs_real
 
 
 def records(source: Source, path: Path) -> list[bytes]:

@@ -15,13 +15,14 @@ from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import COUNT_MAX, EPOCH, REASON_MAX, TEXT_MAX, AccessEvent, Action, EventRow, moment, row_of
 from streams.sources.sentinel_json import SOURCE
 from streams.sources.shared.own import RECORD_BYTES_MAX, Line
+from tests.sources.records import raw, told
 
 BASE = {"id": "e-1", "occurred_at": "2025-03-04T09:15:30Z", "action": "read", "actor_id": "p-17"}
 
 
 def a_line(**fields: Any) -> bytes:
     """Return an event with these fields; None leaves one out."""
-    return json.dumps({name: value for name, value in (BASE | fields).items() if value is not None}).encode()
+    return raw(told(BASE | fields))
 
 
 def by_model(record: bytes) -> EventRow | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sentinel.core.event import EventRow
 from streams.sources.windows.kinds import KINDS
 from streams.sources.windows.shapes import Data
 from streams.sources.windows_security import SOURCE, split
+from tests.sources.records import raw, refusals
 
 GOLDEN = Path(__file__).parent / "golden" / "windows_security"
 LOGON = {"TargetUserName": "JDupont", "TargetDomainName": "CHU", "TargetLogonId": "0x8DCDC", "LogonType": "3"}
@@ -27,14 +27,13 @@ def an_event(event_id: object = 4624, data: object = None, **log: Any) -> dict[s
 
 def refusal(document: object) -> tuple[Code, str]:
     """Return why a document is refused, and where."""
-    record = document if isinstance(document, bytes) else json.dumps(document).encode()
-    (rejection,) = SOURCE.decode([record]).rejections
-    return rejection.code, rejection.pointer
+    (why,) = refusals(SOURCE, document)
+    return why
 
 
 def row_of(document: object) -> EventRow:
     """Return the only row of a document."""
-    decoded = SOURCE.decode([document if isinstance(document, bytes) else json.dumps(document).encode()])
+    decoded = SOURCE.decode([raw(document)])
     assert not decoded.rejections
     (row,) = decoded.rows
     return row

@@ -13,6 +13,7 @@ from sentinel.store.client import Connections, connect
 from sentinel.store.migrate import migrate
 from sentinel.store.writer import Writer
 from tests.store.making import a_batch, an_alert, nothing_found, some_events
+from tests.store.served import dsn_of
 
 
 @pytest.fixture(params=["embedded", "served"])
@@ -20,9 +21,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, run: Callable[..., Pop
     """A store, embedded or served."""
     dsn = f"chdb://{tmp_path / 'store'}"
     if request.param == "served":
-        process = run("serving.py", tmp_path / "store")
-        assert process.stdout is not None
-        dsn = f"clickhouse://sentinel:let%20me%20in@127.0.0.1:{int(process.stdout.readline())}/default"
+        dsn = dsn_of(run("serving.py", tmp_path / "store"))
     connections = connect(dsn)
     migrate(connections.writer)
     yield connections

@@ -24,20 +24,9 @@ from streams.sources.contract import Source
 NOW_US = 1_772_000_000_000_000
 URL = "http://127.0.0.1:8000"
 EVENT = {"id": "e1", "occurred_at": "2026-03-01T10:00:00Z", "action": "read", "actor_id": "a1", "patient_id": "p1"}
-VITALS = Vitals(
-    worker="ready",
-    log_records=3,
-    log_bytes=300,
-    log_bytes_max=1_000,
-    log_position=9,
-    processed_position=7,
-    events=6,
-    duplicates=1,
-    alerts=2,
-    rejected=0,
-    worker_restarts=0,
-    dead_letters=4,
-)
+LOG = {"log_records": 3, "log_bytes": 300, "log_bytes_max": 1_000, "log_position": 9, "processed_position": 7}
+DONE = {"events": 6, "duplicates": 1, "alerts": 2, "rejected": 0, "worker_restarts": 0, "dead_letters": 4}
+VITALS = Vitals(worker="ready", **LOG, **DONE)
 
 
 class FixedClock:

@@ -1,0 +1,35 @@
+"""Connects things: the only place where parts meet."""
+
+from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, online_model, pipeline, prepare
+from sentinel.assembly.distributed import bus, check_topics, rejected_topic, topics, worker
+from sentinel.assembly.embedded import dead_letters, redrive, serve
+from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
+from sentinel.assembly.offline import backfill, replay
+from sentinel.assembly.storage import Store, store_writer
+
+__all__ = [
+    "MODEL_NAME",
+    "Store",
+    "backfill",
+    "bus",
+    "check_topics",
+    "context_decoder",
+    "dead_letters",
+    "detectors",
+    "is_mapping_file",
+    "mapping_files",
+    "online_model",
+    "pipeline",
+    "prepare",
+    "redrive",
+    "rejected_topic",
+    "replay",
+    "serve",
+    "source",
+    "sources",
+    "store_writer",
+    "suggest_mapping",
+    "topics",
+    "try_source",
+    "worker",
+]

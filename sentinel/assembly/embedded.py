@@ -1,0 +1,149 @@
+"""The embedded service: intake, worker, store and pages on one machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipeline, prepare
+from sentinel.assembly.formats import sources
+from sentinel.assembly.storage import Store
+from sentinel.core.errors import RefusedToStartError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from sentinel.settings import Settings
+    from sentinel.web.ports import Security
+    from streams.dead_letters import DeadLetters, Redriven
+    from streams.embedded import Service
+    from streams.parts import Parts
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Run the embedded service until it is told to stop; `on_ready` is told its address.
+
+    Raises:
+        RefusedToStartError: it may not listen there, or the folder, port or store cannot be had.
+    """
+    from sentinel.web.security import check_exposure
+    from streams.embedded import EmbeddedConfig, SystemClock
+    from streams.embedded import serve as run
+    from streams.intake_log import LogBounds
+
+    check_exposure(settings.host, _security(settings))
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = EmbeddedConfig(
+        folder=settings.data,
+        host=settings.host,
+        port=settings.port,
+        checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
+        log=LogBounds(bytes_max=settings.spool_bytes_max),
+    )
+    run(config, parts(settings), partial(application, settings), SystemClock(), on_ready)
+
+
+def parts(settings: Settings) -> Parts:
+    """Return what the worker process is made of; each is made where it runs."""
+    from streams.parts import Parts
+
+    return Parts(
+        build_pipeline=partial(pipeline, settings),
+        sources=partial(sources, settings),
+        context_decoder=context_decoder,
+        open_store=partial(Store, settings),
+        prepare=prepare,
+    )
+
+
+def _security(settings: Settings) -> Security:
+    from sentinel.web.ports import Security
+
+    return Security(settings.intake_key, settings.console_token, settings.hosts)
+
+
+def application(settings: Settings, service: Service) -> FastAPI:
+    """Return what the service answers over HTTP: intake, API and console."""
+    from sentinel.web.app import create_app
+    from sentinel.web.console import router
+    from sentinel.web.pages import Pages, Site
+    from sentinel.web.ports import Limits, Ports
+    from streams.context.fhir import CONTEXT_TYPES
+    from streams.embedded import SystemClock
+    from streams.record import guarded
+
+    clock = SystemClock()
+    ports = Ports(
+        tenant=settings.tenant,
+        intake=service.intake,
+        questions=service.questions,
+        changes=service.changes,
+        vitals=service.vitals,
+        sources={name: guarded(source) for name, source in sources(settings).items()},
+        context_types=CONTEXT_TYPES,
+        decode_context=context_decoder(),
+        clock=clock,
+        security=_security(settings),
+        limits=Limits(body_bytes_max=settings.body_bytes_max),
+    )
+    site = Site(
+        tenant=settings.tenant,
+        version=version("sentinel-access"),
+        zone=ZoneInfo(settings.timezone),
+        clock=clock,
+        detectors=detectors(settings.detectors),
+        model=MODEL_NAME if settings.model else None,
+    )
+    pages = Pages(site)
+    app = create_app(ports, error_page=pages.error)
+    app.include_router(router(service.questions, pages))
+    return app
+
+
+@contextmanager
+def dead_letters(settings: Settings) -> Iterator[DeadLetters]:
+    """Open the dead letters of the service's folder; safe while it runs."""
+    from streams.dead_letters import DeadLetters
+    from streams.parts import WorkerLimits
+
+    if not settings.data.is_dir():
+        raise RefusedToStartError(f"there is no folder {settings.data}")
+    dead = DeadLetters(settings.data, WorkerLimits().dead_letter_bytes_max)
+    try:
+        yield dead
+    finally:
+        dead.close()
+
+
+def redrive(settings: Settings, ids: Sequence[str], source_name: str, limit: int) -> Redriven:
+    """Read dead letters again, those of `ids` or all that wait, and take in what can be read now."""
+    from streams import dead_letters as box
+    from streams.intake_log import IntakeLog, LogBounds
+    from streams.record import guarded
+
+    with dead_letters(settings) as dead:
+        letters = [dead.show(id_) for id_ in ids] if ids else dead.list(source=source_name, limit=limit)
+        log = IntakeLog(settings.data, LogBounds(bytes_max=settings.spool_bytes_max))
+        try:
+            known = {name: guarded(found) for name, found in sources(settings).items()}
+            return box.redrive([letter for letter in letters if letter], dead, log, known, context_decoder())
+        finally:
+            log.close()
+
+
+def _checkpoint_key(file: Path) -> bytes:
+    """Return the key of the checkpoints' MAC, made at the first start and kept beside them."""
+    if not file.exists():
+        part = file.with_suffix(".part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(secrets.token_bytes(32))
+            os.fsync(out.fileno())
+        part.replace(file)
+    return file.read_bytes()
