@@ -283,6 +283,33 @@ def windows(one: Access) -> bytes:
     return json.dumps({"@timestamp": one.at[:19] + "Z", "event": event, "host": {"name": one.station}, "winlog": log}).encode()
 
 
+def ocsf(one: Access) -> bytes:
+    """Return a call of an application's API that reads a record: OCSF."""
+    event: dict[str, Any] = {
+        "activity_id": 2,
+        "category_uid": 6,
+        "class_uid": 6003,
+        "type_uid": 600302,
+        "severity_id": 1,
+        "status_id": 1,
+    }
+    event |= {"time": 1_741_000_000_000 + 1_000 * one.number, "class_name": "API Activity", "activity_name": "Read"}
+    product = {"name": "DPI", "vendor_name": "Example"}
+    event |= {"metadata": {"uid": f"e-{one.number}", "version": "1.3.0", "product": product}}
+    event |= {"actor": {"user": {"name": one.person, "type_id": 1}, "session": {"uid": f"s-{one.number % 900}"}}}
+    event |= {"api": {"operation": ("GetRecord", "ListRecords")[one.kind % 2], "service": {"name": "records"}}}
+    event |= {"resources": [{"name": one.document, "type": "record"}], "src_endpoint": {"ip": one.station}}
+    return json.dumps(event).encode()
+
+
+def cef(one: Access) -> bytes:
+    """Return a document opened, behind a syslog header: CEF."""
+    name = ("Document opened", "Document downloaded", "Search", "User logged in")[one.kind % 4]
+    fields = f"rt={1_741_000_000_000 + 1_000 * one.number} suser={one.person} src={one.station} fname={one.document}"
+    labelled = f"cs1Label=Patient ID cs1={one.patient} cs2Label=Session cs2=s-{one.number % 900} outcome=success"
+    return f"<134>1 {one.at} dpi.example.org dpi - - - CEF:0|Example|DPI|2.1|{one.kind % 4}|{name}|3|{fields} {labelled}".encode()
+
+
 FORMATS: Final = (
     Format("sentinel_json", "sentinel_json", own, orjson.loads),
     Format("fhir_auditevent", "fhir_auditevent", fhir, orjson.loads),
@@ -290,6 +317,8 @@ FORMATS: Final = (
     Format("dicom_atna", "dicom_atna", atna, parse_xml),
     Format("aws_cloudtrail", "aws_cloudtrail", cloudtrail, orjson.loads),
     Format("windows_security", "windows_security", windows, orjson.loads),
+    Format("ocsf", "ocsf", ocsf, orjson.loads),
+    Format("cef", "cef", cef, bytes.split),
     Format("mapping, CSV", "openemr_log", openemr, parse_csv),
     Format("mapping, JSON", "bahmni_audit_log", bahmni, orjson.loads),
 )

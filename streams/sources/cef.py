@@ -44,7 +44,7 @@ def _read(line: str) -> list[EventRow]:
     meaning = meaning_of((name, class_, results[1], told(fields.get("cat"))), results)
     actor = one_of(fields, _USERS) or one_of(fields, _TARGETS) or _labelled(fields, _names_user)
     kind, thing = _thing(fields, meaning, actor)
-    own = tuple(name for name in fields if name.lower().endswith("eventtime"))  # FortiGate's, under several prefixes
+    own = (name for name in fields if name.endswith("eventtime"))  # FortiGate's, under several prefixes
     time = occurred_at(fields, (*_TIMES, *own), ("dtz", "deviceTimeZone"), line[:at])
     return [
         row(
@@ -74,6 +74,9 @@ def _header(text: str) -> tuple[str, str, str, str]:
     Raises:
         RejectedError: `unparseable` for fewer parts than a header has.
     """
+    if "\\" not in text and text.count("|") >= HEADER_PARTS:
+        plain = text.split("|", HEADER_PARTS)
+        return plain[2].strip(), plain[4].strip(), plain[5].strip(), plain[7]
     parts: list[str] = []
     at = 0
     while len(parts) < HEADER_PARTS and (found := _part(text, at)) is not None:
@@ -94,7 +97,8 @@ def _fields(extension: str) -> dict[str, str]:
     """Return what an extension tells: a value ends where the next name and its sign begin."""
     names = list(_key(extension))
     ends = [one.start() for one in names[1:]] + [len(extension)]
-    return {one[1]: _escaped(_meant, extension[one.end() : end].strip()) for one, end in zip(names, ends, strict=False)}
+    told_ = {one[1]: extension[one.end() : end].strip() for one, end in zip(names, ends, strict=False)}
+    return {name: _escaped(_meant, text) for name, text in told_.items()} if "\\" in extension else told_
 
 
 def _thing(fields: dict[str, str], meaning: Meaning, actor: str) -> tuple[str, str]:

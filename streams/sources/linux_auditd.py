@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
@@ -29,7 +30,12 @@ from streams.sources.shared.meanings import (
 from streams.sources.shared.values import FAILURE, HUMAN, SERVICE, SUCCESS, address, host, moment_of, row, told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sentinel.core.event import EventRow
+
+BLOCK_BYTES: Final = 1 << 20
+OPEN_MAX: Final = 256  # events that began and may have records to come, kept from one block to the next
 
 _MARK: Final = b"audit("
 _UNSET: Final = frozenset({"4294967295", "-1", "unset"})
@@ -312,14 +318,25 @@ def _several(record: bytes) -> Envelope | None:
 
 def _split(data: bytes) -> list[bytes]:
     """Return the events of a log, each with all its records, which may stand among those of others."""
-    events: dict[tuple[bytes | None, bytes], list[bytes]] = {}
-    others = []
-    for line in data.removeprefix(BOM).splitlines():
-        if (found := _serial(line)) is not None:
-            events.setdefault((found[1], found[2]), []).append(line)
-        elif line.strip():
-            others.append(line)
-    return [b"\n".join(lines) for lines in events.values()] or others
+    return [event for _, events in _cut(io.BytesIO(data.removeprefix(BOM))) for event in events]
+
+
+def _cut(stream: IO[bytes]) -> Iterator[tuple[list[int], list[bytes]]]:
+    """Yield the events of a log in blocks, and the lines (from 1) they begin on. Lines that are no records stay alone."""
+    gathered: dict[object, tuple[int, list[bytes]]] = {}
+    number = 1
+    while lines := stream.readlines(BLOCK_BYTES):
+        for line in lines:
+            found = _serial(line)
+            if found is not None or not line.isspace():
+                gathered.setdefault(found.groups() if found else number, (number, []))[1].append(line)
+            number += 1
+        yield _block([gathered.pop(key) for key in list(gathered)[:-OPEN_MAX]])
+    yield _block(list(gathered.values()))
+
+
+def _block(events: list[tuple[int, list[bytes]]]) -> tuple[list[int], list[bytes]]:
+    return [number for number, _ in events], [b"".join(lines) for _, lines in events]
 
 
 SOURCE: Final = Source(
@@ -328,4 +345,5 @@ SOURCE: Final = Source(
     decode=partial(decode_all, read=_read, several=_several),
     media_types=("text/plain",),
     split=_split,
+    cut=_cut,
 )

@@ -15,12 +15,14 @@ from streams.sources.shared.values import address, host, instant, row, since_epo
 
 
 def read(document: bytes) -> list[EventRow] | Envelope:
-    """Read a toy format: a number is an event, an array under `parts` carries some."""
+    """Read a toy format: a number is an event, 0 is passed over, an array under `parts` carries some."""
     value = json.loads(document)
     if isinstance(value, dict) and "parts" in value:
         return carried("/parts", [json.dumps(one).encode() for one in value["parts"]])
     if not isinstance(value, int):
         raise RejectedError(Code.NOT_AN_EVENT)
+    if value == 0:
+        return []
     return [row(str(value), 0, "read", "a")]
 
 
@@ -35,6 +37,12 @@ def test_each_part_is_taken_or_refused_alone() -> None:
     assert ids(decoded) == ["1", "2", "3"]
     assert decoded.records == [0, 0, 1]
     assert [(one.index, one.pointer) for one in decoded.rejections] == [(0, "/parts/1"), (0, "/parts/2/parts/1")]
+
+
+def test_what_a_reader_passes_over_is_counted() -> None:
+    """Alone or among others: it is neither a row nor refused."""
+    decoded = decode_all([b"0", b'{"parts": [0, 1]}', b"2"], read)
+    assert (ids(decoded), decoded.skipped, decoded.rejections) == (["1", "2"], 2, [])
 
 
 def test_envelopes_in_one_another_have_an_end() -> None:

@@ -11,7 +11,7 @@ from sentinel.core.errors import RejectedError
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EventRow
 from streams.sources.contract import Source
-from streams.sources.shared.documents import BOM, Envelope, carried, decode_all
+from streams.sources.shared.documents import Envelope, carried, decode_all
 from streams.sources.shared.trees import at, paths, tree_of
 from streams.sources.shared.values import told
 
@@ -34,7 +34,6 @@ def line_source(name: str, title: str, read: LineReader, *, begins: bytes) -> So
         title=title,
         decode=partial(decode_all, read=partial(_read, read, begins), several=partial(_several, begins)),
         media_types=("text/plain", "application/x-ndjson"),
-        split=partial(_split, begins),
     )
 
 
@@ -58,9 +57,3 @@ def _wrapped(record: bytes, begins: bytes) -> Envelope:
 def _several(begins: bytes, record: bytes) -> Envelope | None:
     lines = [line for line in record.splitlines() if begins in line]
     return carried("", lines) if len(lines) > 1 else None
-
-
-def _split(begins: bytes, data: bytes) -> list[bytes]:
-    """Return the lines of a file. Of a log that others write to as well, those of the format."""
-    lines = [line for line in data.removeprefix(BOM).splitlines() if line.strip()]
-    return [line for line in lines if begins in line] or lines

@@ -89,9 +89,9 @@ _PAST: Final = {
     **each(IMPORT, "imported"),
 }
 _words: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+").findall
-_GOES: Final = r"\b(?:log|logged|logging|sign|signed|signing)[ _-]?"
-_goes_in: Final = re.compile(rf"{_GOES}(?:in|on)\b", re.IGNORECASE).sub
-_goes_out: Final = re.compile(rf"{_GOES}(?:out|off)\b", re.IGNORECASE).sub
+_GOES: Final = r"\b(?:log|logged|logging|sign|signed|signing)"
+_goes_in: Final = re.compile(rf"{_GOES} (?:in|on)\b").sub
+_goes_out: Final = re.compile(rf"{_GOES} (?:out|off)\b").sub
 SAID_CHARACTERS_MAX: Final = 256
 
 
@@ -112,6 +112,6 @@ def by_verb(said: str) -> str:
 
 @lru_cache(maxsize=NAMES_MAX)
 def _said(said: str) -> tuple[str, str]:
-    spoken = words(_goes_out(" logout ", _goes_in(" login ", said)))
+    spoken = _goes_out("logout", _goes_in("login", " ".join(words(said)))).split()
     verbs = (_PAST.get(one) or BY_VERB.get(one) for one in spoken if one != "request")  # in a sentence it is no verb
     return next((_STRIKING[one] for one in spoken if one in _STRIKING), ""), next(filter(None, verbs), "")

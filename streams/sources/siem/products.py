@@ -74,7 +74,10 @@ def _first(read: Callable[[str], str], said: tuple[str, ...]) -> str:
 
 def one_of(fields: dict[str, str], names: tuple[str, ...]) -> str:
     """Return the first field that tells something, empty when none does."""
-    return next((text for name in names if (text := told(fields.get(name)))), "")
+    for name in names:
+        if (value := fields.get(name)) and (text := told(value)):
+            return text
+    return ""
 
 
 def occurred_at(fields: dict[str, str], times: tuple[str, ...], zones: tuple[str, ...], header: str) -> int:
