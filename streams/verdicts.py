@@ -18,6 +18,7 @@ SOURCE: Final = "verdict"
 ALERT_ID: Final = re.compile(r"[0-9a-zA-Z]{1,64}")
 REASON_MAX: Final = 4_000
 DETECTORS_MAX: Final = 200
+PATIENTS_MAX: Final = 200  # of one alert
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
@@ -28,6 +29,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alert: Annotated[str, msgspec.Meta(pattern=rf"^{ALERT_ID.pattern}\Z")]
     actor: Text
     detectors: Annotated[tuple[Text, ...], msgspec.Meta(max_length=DETECTORS_MAX)]
+    patients: Annotated[tuple[Text, ...], msgspec.Meta(max_length=PATIENTS_MAX)]
     verdict: Judgement
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     by: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
@@ -50,7 +52,7 @@ def decode(raw: bytes) -> list[ContextRecord]:
         RejectedError: it is not one; neither code nor detail quotes it.
     """
     told = read(raw)
-    return [Verdict(told.alert, told.actor, told.detectors, told.verdict, microseconds(told.at))]
+    return [Verdict(told.alert, told.actor, told.detectors, told.patients, told.verdict, microseconds(told.at))]
 
 
 def read(raw: bytes) -> Told:

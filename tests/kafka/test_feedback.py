@@ -22,6 +22,7 @@ from tests.kafka import intake_feeding as feeding
 GOOD = {
     "actor": "nurse",
     "detectors": ["vip_record"],
+    "patients": ["p1"],
     "verdict": "justified",
     "at": "2026-03-02T10:00:00Z",
     "by": "dpo",
