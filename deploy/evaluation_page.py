@@ -40,7 +40,7 @@ alert a day for 100 staff,
 and holds the alerts against what was planted. `make evaluate SEED=51` takes other hospitals of the same shapes.
 In brackets 95 % intervals (Wilson 1927). Tuning used the seeds {tuning};
 no case or alert of the hospitals below was looked at for it.
-Their figures had been seen before, once in whole and twice in part:
+Their figures had been seen before, twice in whole and twice in part:
 that `name_probing` and `service_account_by_hand` were weak there
 led to work on both, on the tuning seeds.
 """

@@ -16,10 +16,10 @@ from faust.auth import SASLCredentials, SSLCredentials
 from mode import Service
 from mode.supervisors import CrashingSupervisor
 
-from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.core.errors import RefusedToStartError, RejectedError, SentinelError
 from streams.bus import Bus
 from streams.faults import report
-from streams.feedback import SOURCE, BadVerdictError, reader
+from streams.feedback import SOURCE, reader
 from streams.reading import Refused
 from streams.record import DeadLetter, Kind, LogRecord
 from streams.running import Runnable, is_away, watch
@@ -89,7 +89,7 @@ def _read_feedback(app: faust.App, parts: WorkerParts) -> None:
     last = app.Table(f"{topics.feedback.name}-last", key_type=str, partitions=topics.verdicts.partitions, changelog_topic=kept)
     rejected = app.topic(topics.rejected.name, **RAW)
 
-    async def reject(message: Any, bad: BadVerdictError) -> None:
+    async def reject(message: Any, bad: RejectedError) -> None:
         raw, key = message.value or b"", (message.key or b"").decode("utf-8", "replace")
         kept = LogRecord(parts.tenant, Kind.EVENT, SOURCE, raw, int(message.timestamp * 1_000_000), key)
         letter = DeadLetter(kept, bad.code, detail=bad.detail)

@@ -3,58 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
-from sentinel.core.errors import RejectionCode, SentinelError
+from sentinel.core.errors import RejectedError, RejectionCode, SentinelError
 from streams.faults import report
+from streams.verdicts import ALERT_ID, Told, read
 
 SOURCE: Final = "feedback"
-ID_BYTES_MAX: Final = 64
-TEXT_MAX: Final = 4_000
 
 
-class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an analyst found an alert to be. The record's key is the alert's id."""
-
-    finding: Literal["misuse", "ordinary", "unclear"]
-    by: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
-    note: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
-
-
-class BadVerdictError(Exception):
-    """One that cannot be read. `code` and `detail` go to the dead letters; neither quotes it."""
-
-    def __init__(self, code: RejectionCode, detail: str) -> None:
-        super().__init__(detail)
-        self.code, self.detail = code, detail
-
-
-_verdict: Final = msgspec.json.Decoder(Verdict)
-
-
-def verdict_of(key: bytes | None, value: bytes | None) -> tuple[str, Verdict | None]:
+def verdict_of(key: bytes | None, value: bytes | None) -> tuple[str, Told | None]:
     """Return the alert's id and the verdict; None: it is withdrawn (a record without value).
 
     Raises:
-        BadVerdictError: it cannot be read.
+        RejectedError: it cannot be read, or is about another alert than its key says; nothing of it is quoted.
     """
-    if not key or len(key) > ID_BYTES_MAX or not key.isalnum():
-        raise BadVerdictError(RejectionCode.MISSING_FIELD, "the key is not an alert's id")
+    alert = (key or b"").decode("utf-8", "replace")
+    if not ALERT_ID.fullmatch(alert):
+        raise RejectedError(RejectionCode.MISSING_FIELD, "", "the key is not an alert's id")
     if value is None:
-        return key.decode("ascii"), None
-    try:
-        return key.decode("ascii"), _verdict.decode(value)
-    except msgspec.ValidationError:
-        raise BadVerdictError(RejectionCode.BAD_VALUE, "a field is missing, unknown or out of its range") from None
-    except msgspec.DecodeError:
-        raise BadVerdictError(RejectionCode.UNPARSEABLE, "not JSON") from None
+        return alert, None
+    told = read(value)
+    if told.alert != alert:
+        raise RejectedError(RejectionCode.BAD_VALUE, "/alert", "not the alert that the key names")
+    return alert, told
 
 
-Reject = Callable[[Any, BadVerdictError], Awaitable[None]]
+Reject = Callable[[Any, RejectedError], Awaitable[None]]
 
 
 def reader(last: MutableMapping[str, Any], reject: Reject) -> Callable[[Any], AsyncIterator[None]]:
@@ -76,12 +53,12 @@ def reader(last: MutableMapping[str, Any], reject: Reject) -> Callable[[Any], As
     async def _take(message: Any) -> None:
         try:
             alert, verdict = verdict_of(message.key, message.value)
-        except BadVerdictError as bad:
+        except RejectedError as bad:
             await reject(message, bad)
             return
         if verdict is None:
             last.pop(alert, None)
         else:
-            last[alert] = msgspec.to_builtins(verdict)
+            last[alert] = msgspec.json.decode(msgspec.json.encode(verdict))  # as the table has it after a restart
 
     return body

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sentinel.core.errors import RejectionCode
+from sentinel.core.errors import RejectedError, RejectionCode
 from streams.bus import Bus, consumer, producer, started
 from streams.context_topic import SOURCE as CONTEXT_SOURCE
 from streams.dead_letters import Letter, Redriven, Status, refusal
 from streams.feedback import SOURCE as FEEDBACK_SOURCE
-from streams.feedback import BadVerdictError, verdict_of
+from streams.feedback import verdict_of
 from streams.reading import RECORD_BYTES_MAX
 from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
 from streams.rejected_topic import FAILED, STATUS
@@ -134,7 +134,7 @@ class RejectedTopic:
             return refusal(lying.letter(self._tenant, raw).letter.record, self._sources, self._decode_context) is None
         try:
             verdict_of(lying.headers.get("key", "").encode(), raw)
-        except BadVerdictError:
+        except RejectedError:
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -14,8 +15,10 @@ from sentinel.core.ids import derive
 from streams.record import Kind, LogRecord
 
 SOURCE: Final = "verdict"
+ALERT_ID: Final = re.compile(r"[0-9a-zA-Z]{1,64}")
 REASON_MAX: Final = 4_000
 DETECTORS_MAX: Final = 200
+PATIENTS_MAX: Final = 200  # of one alert
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 
@@ -23,9 +26,10 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX)]
 class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A verdict with the alert it is about as it stood then. `by`: who gave it, as they call themselves."""
 
-    alert: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{1,64}\Z")]
+    alert: Annotated[str, msgspec.Meta(pattern=rf"^{ALERT_ID.pattern}\Z")]
     actor: Text
     detectors: Annotated[tuple[Text, ...], msgspec.Meta(max_length=DETECTORS_MAX)]
+    patients: Annotated[tuple[Text, ...], msgspec.Meta(max_length=PATIENTS_MAX)]
     verdict: Judgement
     at: Annotated[datetime, msgspec.Meta(tz=True)]
     by: Annotated[str, msgspec.Meta(max_length=TEXT_MAX)] = ""
@@ -47,10 +51,19 @@ def decode(raw: bytes) -> list[ContextRecord]:
     Raises:
         RejectedError: it is not one; neither code nor detail quotes it.
     """
+    told = read(raw)
+    return [Verdict(told.alert, told.actor, told.detectors, told.patients, told.verdict, microseconds(told.at))]
+
+
+def read(raw: bytes) -> Told:
+    """Return a verdict as it was told.
+
+    Raises:
+        RejectedError: as `decode`.
+    """
     try:
-        told = _decoder.decode(raw)
+        return _decoder.decode(raw)
     except msgspec.ValidationError:
         raise RejectedError(RejectionCode.BAD_VALUE, "", "a field is missing, unknown or out of its range") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RejectedError(RejectionCode.UNPARSEABLE, "", "not JSON") from None
-    return [Verdict(told.alert, told.actor, told.detectors, told.verdict, microseconds(told.at))]

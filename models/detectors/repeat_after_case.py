@@ -13,7 +13,7 @@ from sentinel.core.event import Action
 from sentinel.core.facts.state import SHARE_PRIOR
 
 DAYS_MAX: Final = 365.0  # since the case
-REPEATS: Final = 1e-3  # of ordinary days of people without a case, for one of somebody with one
+REPEATS: Final = 1e-2  # of ordinary days of people without a case, for one of somebody with one
 
 
 def _chance(facts: Facts) -> Column:

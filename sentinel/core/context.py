@@ -172,6 +172,7 @@ class Verdict:
     alert_id: str
     actor_id: str
     detectors: tuple[str, ...]
+    patients: tuple[str, ...]
     judgement: Judgement
     decided_at: int
 

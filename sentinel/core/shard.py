@@ -34,7 +34,7 @@ from sentinel.core.facts.baselines import end_day
 from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
 from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, pair_of, rehash
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
-from sentinel.core.feedback import Feedback, Said
+from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.snapshot import SnapshotError, Snapshots
@@ -290,7 +290,7 @@ class Shard:
             if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event))
-        at_once = [self._finding(actor, hit, unexplained) for hit in hits if not hit.detector.after_hours]
+        at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in hits if not hit.detector.after_hours]
         if at_once:
             work.assessment.p_value[row] = min([finding.p_value for finding in at_once])
             work.assessment.detectors[row] = tuple([finding.detector for finding in at_once])
@@ -302,11 +302,11 @@ class Shard:
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
             self._changed[story.id] = story
 
-    def _finding(self, actor: int, hit: Hit, unexplained: bool) -> Finding:
+    def _finding(self, actor: int, patient: int, hit: Hit, unexplained: bool) -> Finding:
         detector = hit.detector
         p_value = self._chance(actor, detector.name, hit.p_value) if detector.measured else float(f"{hit.p_value:.3g}")
         strength, group = -detector.weight * log10(p_value), detector.group or detector.name
-        factor = self._factor(actor, detector.name)
+        factor = self._factor(actor, detector.name, patient if detector.scope is Scope.PATIENT else NOBODY)
         return Finding(detector.name, group, detector.scope, strength, p_value, hit.words, detector.evidence, factor, unexplained)
 
     def _chance(self, actor: int, detector: str, p_value: float) -> float:
@@ -315,8 +315,9 @@ class Shard:
         self.found[key] = max(strength, self.found.get(key, 0))
         return float(f"{max(P_MIN, self.common.habits.chance(self._role_of(actor), detector, p_value)):.3g}")
 
-    def _factor(self, actor: int, detector: str) -> float:
-        return self.book.feedback.factor(self.book.actor_codes.name(actor), detector)
+    def _factor(self, actor: int, detector: str, patient: int) -> float:
+        book = self.book
+        return book.feedback.factor(book.actor_codes.name(actor), detector, book.patient_codes.name(patient))
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
         story, ended = self.stories.of(actor, event)
@@ -345,7 +346,11 @@ class Shard:
             if self._went_on(watched.actor, watched.event, alone=detector.only_look):
                 continue
             [hit] = _hits(detector, watched.facts, np.zeros(1, np.int64))
-            self._found(watched.actor, watched.event, self._finding(watched.actor, hit, bool(watched.facts.unexplained[0])))
+            self._found(
+                watched.actor,
+                watched.event,
+                self._finding(watched.actor, watched.event.patient, hit, bool(watched.facts.unexplained[0])),
+            )
 
     def _went_on(self, actor: int, event: EventRef, *, alone: bool) -> bool:
         """Tell whether the person wrote in the record since, or, where the event has to stand `alone`, opened it again."""
@@ -412,7 +417,7 @@ class Shard:
         model = self.common.model.name
         p_value = self._chance(actor, model, surprise.p_value)
         strength = -MODEL_WEIGHT * log10(p_value)
-        words, factor = surprise_in_words(surprise), self._factor(actor, model)
+        words, factor = surprise_in_words(surprise), self._factor(actor, model, NOBODY)
         finding = Finding(model, model, Scope.ACTOR, strength, p_value, words, factor=factor)
         self._found(actor, refs[-1], finding)
 
@@ -442,7 +447,7 @@ _SNAPSHOTS: Final = Snapshots(
     (
         *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
-        *(Feedback, Said, Verdict, Judgement),
+        *(Feedback, Verdict, Judgement),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
         *(tables.PairTable, tables.RoleTable, tables.Clock),
     ),

@@ -14,7 +14,7 @@ from sentinel.core.event import EPOCH, TEXT_MAX
 from sentinel.web.body import Budget, read_body, size_expected
 from sentinel.web.ports import Answer, Ports
 from sentinel.web.problem import Problem, ProblemError
-from streams.verdicts import REASON_MAX, Told, record
+from streams.verdicts import PATIENTS_MAX, REASON_MAX, Told, record
 
 
 class VerdictModel(BaseModel):
@@ -79,9 +79,9 @@ def _read(body: bytes) -> _Asked:
 
 
 def _told(alert: Answer, asked: _Asked, now_us: int) -> Told:
-    detectors = tuple(alert["detectors"])
+    detectors, patients = tuple(alert["detectors"]), tuple(alert["patients"][:PATIENTS_MAX])
     at = EPOCH + timedelta(microseconds=now_us)
-    return Told(alert["id"], alert["actor"], detectors, asked.verdict, at, asked.by, asked.reason)
+    return Told(alert["id"], alert["actor"], detectors, patients, asked.verdict, at, asked.by, asked.reason)
 
 
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {

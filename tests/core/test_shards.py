@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from models.online.session_trees import SessionTrees, SessionTreesSettings
 from sentinel.core.alert import Alert
 from sentinel.core.closing import Closing
 from sentinel.core.common import Common
-from sentinel.core.context import ContextRecord
+from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.event import HOUR_US, EventRow
 from sentinel.core.shard import Shard
 from sentinel.core.snapshot import SnapshotError
@@ -167,3 +168,21 @@ def test_closings_survive_the_journey() -> None:
     assert float(np.sum(closing.day.sums.days)) > 0
     with pytest.raises(SnapshotError):
         Closing.unpack(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+@pytest.mark.parametrize("division", [[2], [3, 1]])
+def test_verdicts_weigh_the_same_in_every_shard(division: list[int]) -> None:
+    """They come in with the context, which all shards read; confirmed cases are watched wherever the person's events go."""
+    hospital = a_hospital(3)
+    alerts, _ = in_one(hospital.context, hospital.events, 0.0)
+    judged = [
+        Verdict(alert.id, alert.actor, alert.detectors, alert.patients, judgement, hospital.events[0].occurred_at)
+        for alert, judgement in zip(sorted(alerts.values(), key=lambda one: one.id), cycle(Judgement), strict=False)
+    ]
+    context = [*hospital.context, *judged]
+    together, found = in_one(context, hospital.events, 0.0)
+    apart, found_apart = divided(context, hospital.events, division)
+    assert {alert.to_json() for alert in together.values()} != {alert.to_json() for alert in alerts.values()}
+    assert any("repeat_after_case" in names for names in found.values())
+    the_same_alerts(together, apart)
+    assert found == found_apart

@@ -230,7 +230,7 @@ def _coworker_record() -> Scenario:
 
 def _repeat_after_case() -> Scenario:
     def judged(judgement: Judgement) -> tuple[ContextRecord, ...]:
-        return *NURSE, STRANGER, Verdict("alert-1", "nurse", ("no_care_relation",), judgement, on(-30))
+        return *NURSE, STRANGER, Verdict("alert-1", "nurse", ("no_care_relation",), (), judgement, on(-30))
 
     return Scenario(judged(Judgement.MISUSE), OPENING, OPENING, judged(Judgement.JUSTIFIED))
 

@@ -11,14 +11,33 @@ from typing import Any
 import faust
 import pytest
 
+from sentinel.core.errors import RejectedError
 from streams.bus import Bus, admin, producer, started
 from streams.faust_worker import WorkerParts, create
-from streams.feedback import BadVerdictError, verdict_of
+from streams.feedback import verdict_of
 from streams.topic_admin import create as create_topics
 from streams.topics import Layout, Topics, declare
 from tests.kafka import intake_feeding as feeding
 
-GOOD = {"finding": "ordinary", "by": "dpo", "at": "2026-03-02T10:00:00Z", "note": "on call"}
+GOOD = {
+    "actor": "nurse",
+    "detectors": ["vip_record"],
+    "patients": ["p1"],
+    "verdict": "justified",
+    "at": "2026-03-02T10:00:00Z",
+    "by": "dpo",
+    "reason": "on call",
+}
+
+
+def good(alert: str, **changed: Any) -> bytes:
+    """Return a verdict on an alert, as a producer writes it."""
+    return json.dumps({"alert": alert, **GOOD, **changed}).encode()
+
+
+def kept(alert: str, **changed: Any) -> dict[str, Any]:
+    """Return the verdict as the table has it."""
+    return json.loads(good(alert, **changed))
 
 
 @pytest.fixture
@@ -67,25 +86,23 @@ def test_the_last_verdict_counts_and_survives_a_restart(bus: Bus, own: Topics) -
 
     async def run() -> None:
         async with worker(bus, own) as app:
-            later = GOOD | {"finding": "misuse"}
-            await tell(bus, own, ("a1", json.dumps(GOOD).encode()), ("a2", json.dumps(GOOD).encode()))
-            await tell(bus, own, ("a1", json.dumps(later).encode()), ("a2", None))
-            assert await settled(bus, app, own, 4) == {"a1": later}
+            await tell(bus, own, ("a1", good("a1")), ("a2", good("a2")))
+            await tell(bus, own, ("a1", good("a1", verdict="misuse")), ("a2", None))
+            assert await settled(bus, app, own, 4) == {"a1": kept("a1", verdict="misuse")}
         async with worker(bus, own) as app:
-            await tell(bus, own, ("a3", json.dumps(GOOD).encode()))
-            assert await settled(bus, app, own, 5) == {"a1": later, "a3": GOOD}
+            await tell(bus, own, ("a3", good("a3")))
+            assert await settled(bus, app, own, 5) == {"a1": kept("a1", verdict="misuse"), "a3": kept("a3")}
 
     asyncio.run(run())
 
 
 def test_one_that_cannot_be_read_is_set_aside_and_stops_nothing(bus: Bus, own: Topics) -> None:
     """It goes to the dead letters with its bytes and place; those around it are kept, and all are committed."""
-    bad = json.dumps(GOOD | {"finding": "who knows"}).encode()
+    bad = good("a2", verdict="who knows")
 
     async def run() -> dict[str, dict[str, str]]:
         async with worker(bus, own) as app:
-            good = json.dumps(GOOD).encode()
-            await tell(bus, own, ("a1", good), ("a2", bad), ("", good), ("a4", b"{"), ("a5", good))
+            await tell(bus, own, ("a1", good("a1")), ("a2", bad), ("", good("a3")), ("a4", b"{"), ("a5", good("a5")))
             assert (await settled(bus, app, own, 5)).keys() == {"a1", "a5"}
         return await feeding.refused(bus, own, 3)
 
@@ -106,14 +123,15 @@ def test_one_that_cannot_be_read_is_set_aside_and_stops_nothing(bus: Bus, own: T
         (b"x" * 65, b"{}", "missing-field"),
         (b"a\n1", b"{}", "missing-field"),
         (b"a1", b"\xff", "unparseable"),
-        (b"a1", json.dumps(GOOD | {"more": 1}).encode(), "bad-value"),
-        (b"a1", json.dumps(GOOD | {"at": "2026-03-02T10:00:00"}).encode(), "bad-value"),
-        (b"a1", json.dumps(GOOD | {"note": "n" * 4_001}).encode(), "bad-value"),
+        (b"a1", good("a1", more=1), "bad-value"),
+        (b"a1", good("a1", at="2026-03-02T10:00:00"), "bad-value"),
+        (b"a1", good("a1", reason="n" * 4_001), "bad-value"),
+        (b"a1", good("a2"), "bad-value"),
     ],
 )
 def test_what_is_no_verdict_is_told_by_code(key: bytes | None, value: bytes, code: str) -> None:
     """And never quoted."""
-    with pytest.raises(BadVerdictError) as caught:
+    with pytest.raises(RejectedError) as caught:
         verdict_of(key, value)
     assert caught.value.code == code
     assert "who knows" not in str(caught.value)

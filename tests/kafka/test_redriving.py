@@ -90,7 +90,9 @@ def lying(bus: Bus, topic: Topic) -> list[tuple[bytes | None, bytes | None]]:
 
 def test_what_can_be_read_now_goes_back_to_where_it_came_from(bus: Bus, own: Topics, box: RejectedTopic) -> None:
     """Events, context and verdicts, these with their keys; what cannot be read stays, and a second time nothing is left to do."""
-    verdict = b'{"finding": "unclear", "by": "x", "at": "2026-03-02T10:00:00Z"}'
+    verdict = (
+        b'{"alert": "a1", "actor": "nurse", "detectors": [], "patients": [], "verdict": "unclear", "at": "2026-03-02T10:00:00Z"}'
+    )
     patient = b'{"resourceType": "Patient", "id": "p1"}'
     letters = [
         *map(refused, (an_event(1), an_event(2), SECRET)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -235,13 +236,15 @@ def test_faust_comes_in_by_sasl_and_tls_too(secure: Bus, bus: Bus, own: Topics, 
         app.loop = asyncio.get_running_loop()
         await app.start()
         try:
-            await feeding.send(bus, own.feedback.name, [b'{"finding": "unclear", "by": "x", "at": "2026-03-02T10:00:00Z"}'], 1)
+            verdict = {"alert": "any", "actor": "nurse", "detectors": [], "patients": [], "verdict": "unclear"}
+            told = json.dumps(verdict | {"at": "2026-03-02T10:00:00Z"}).encode()
+            await feeding.send(bus, own.feedback.name, [told], 1)
             table = app.tables[f"{own.feedback.name}-last"]
             for _ in range(100):
                 if dict(table):
                     break
                 await asyncio.sleep(0.1)
-            assert table["any"]["finding"] == "unclear"
+            assert table["any"]["verdict"] == "unclear"
         finally:
             await app.stop()
 

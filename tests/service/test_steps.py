@@ -256,7 +256,7 @@ def test_verdicts_reach_the_pipeline_in_the_order_of_the_log_and_outlive_it(benc
     """Told with the context; once trimmed, the newest on each alert is still there; a damaged one is a dead letter."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
     for verdict in (Judgement.MISUSE, Judgement.JUSTIFIED):
-        told = Told("a1", "nurse", ("vip_record",), verdict, at)
+        told = Told("a1", "nurse", ("vip_record",), (), verdict, at)
         bench.log.append([verdicts.record("default", told)]).result()
     bench.log.append([LogRecord("default", Kind.CONTEXT, verdicts.SOURCE, b"damaged", 0, "b")]).result()
     bench.send(3)

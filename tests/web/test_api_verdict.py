@@ -15,7 +15,7 @@ from streams.verdicts import decode
 from tests.web.api_parts import NOW_US, an_app
 
 ID = "0123456789abcdef0123456789abcdef"
-ALERT = {"id": ID, "actor": "dr who", "detectors": ["vip_record", "off_hours"]}
+ALERT = {"id": ID, "actor": "dr who", "detectors": ["vip_record", "off_hours"], "patients": ["p1"]}
 PATH = f"/v1/alerts/{ID}/verdict"
 
 
@@ -33,7 +33,7 @@ def test_a_verdict_is_in_the_log_before_it_is_told(app, judgement):
     assert (answer.status_code, answer.json()["verdict"], answer.json()["alert"]) == (202, judgement, ID)
     [kept] = app.kept()
     assert (kept.kind, kept.source, kept.received_us) == (Kind.CONTEXT, "verdict", NOW_US)
-    assert decode(kept.raw) == [Verdict(ID, "dr who", ("vip_record", "off_hours"), judgement, NOW_US)]
+    assert decode(kept.raw) == [Verdict(ID, "dr who", ("vip_record", "off_hours"), ("p1",), judgement, NOW_US)]
     assert json.loads(kept.raw)["reason"] == "advice by phone"
 
 
