@@ -14,10 +14,11 @@ from fastapi import APIRouter, Request, Response
 from sentinel.core.errors import RejectedError, Rejection, RejectionCode
 from sentinel.core.ids import derive
 from sentinel.web.body import JSON_TYPES, Budget, media_type_of, off_loop, read_body, size_expected
-from sentinel.web.intake import SYNTAX, Judged, count, judge, keep
+from sentinel.web.intake import SYNTAX, count
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports
 from sentinel.web.problem import ProblemError
+from streams.judging import Judged, judge, keep
 from streams.record import Kind, LogRecord
 
 MEDIA_TYPE: Final = "application/fhir+json"
@@ -129,7 +130,7 @@ class FhirIntake:
             judged = await off_loop(len(body), self._judged, asked)
             bad = [one for one in judged if one.rejection is not None]
             whole = kind in {"", "transaction"}  # "": the body is no Bundle
-            await keep(self._ports, [one for one in (bad if bad and whole else judged) if one.record.raw])
+            await keep(self._ports.intake, [one for one in (bad if bad and whole else judged) if one.record.raw])
         count(self._metrics, CONTEXT_SOURCE, judged)
         if bad and whole:
             raise _refused(judged, in_bundle=bool(kind))
@@ -140,7 +141,7 @@ class FhirIntake:
         async with self._budget.hold(size_expected(request, self._ports.limits)):
             body = await self._body(request)
             [one] = await off_loop(len(body), self._judged, [_Asked(body, resource_type, resource_id)])
-            await keep(self._ports, [one])
+            await keep(self._ports.intake, [one])
         count(self._metrics, CONTEXT_SOURCE, [one])
         if one.rejection is not None:
             raise _refused([one], in_bundle=False)

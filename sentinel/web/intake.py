@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from sentinel.core.errors import Rejection, RejectionCode
-from sentinel.core.ids import event_key
 from sentinel.web.body import (
     JSON_TYPES,
     LINES_TYPES,
@@ -27,7 +24,8 @@ from sentinel.web.body import (
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Limits, Ports
 from sentinel.web.problem import Problem, ProblemError
-from streams.record import DeadLetter, Kind, LogRecord
+from streams.judging import Judged, judge, keep, verdicts
+from streams.record import Kind, LogRecord
 from streams.sources.contract import Source
 
 DEFAULT_FORMAT: Final = "sentinel_json"
@@ -67,84 +65,22 @@ class Refusal(Problem):
     verdicts: list[Verdict] = Field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Judged:
-    """One record, what it gave and why it was refused.
-
-    `readable`: as a whole or in part. `unused`: nothing of it is of use here, so it is not kept.
-    `letter`: the id it is kept under when refused.
-    """
-
-    record: LogRecord
-    id: str = ""
-    keys: list[str] = field(default_factory=list)
-    rejection: Rejection | None = None
-    readable: bool = True
-    unused: bool = False
-    letter: str = ""
-
-    @property
-    def open(self) -> bool:
-        """Tell whether nothing was decided yet."""
-        return self.rejection is None and not self.unused
-
-    def reject(self, why: Rejection) -> None:
-        """Refuse the record as a whole."""
-        self.rejection, self.readable = why, False
-
-    def verdict(self, index: int) -> dict[str, Any]:
-        """Return the verdict as `Verdict` describes it."""
-        told: dict[str, Any] = {"index": index, "status": self.status}
-        if self.readable:
-            told |= {"id": self.id, "keys": self.keys}
-        if self.rejection is not None:
-            told |= {"code": self.rejection.code, "pointer": self.rejection.pointer, "detail": self.rejection.detail}
-            told |= {"dead_letter": self.letter}
-        return told
-
-    @property
-    def status(self) -> str:
-        """Return `accepted`, `partly-accepted` or `rejected`."""
-        if self.rejection is None:
-            return "accepted"
-        return "partly-accepted" if self.readable else "rejected"
-
-
-def judge(source: Source, records: Sequence[LogRecord], bytes_max: int) -> list[Judged]:
-    """Decode `records` and return each with what it gave."""
-    judged = [Judged(record) for record in records]
-    decoded = source.decode([record.raw if len(record.raw) <= bytes_max else b"" for record in records])
-    for row, index in zip(decoded.rows, decoded.records, strict=True):
-        one = judged[index]
-        one.id = one.id or row.id
-        one.keys.append(event_key(one.record.tenant, source.name, row.id, row.sub).hex())
-    for rejection in decoded.rejections:
-        one = judged[rejection.index]
-        one.rejection = one.rejection or rejection
-        one.readable = bool(one.keys)
-    for index, one in enumerate(judged):
-        if len(one.record.raw) > bytes_max:
-            one.reject(Rejection(index, RejectionCode.TOO_LARGE, detail=f"a record takes at most {bytes_max} bytes"))
-    return judged
-
-
-async def keep(ports: Ports, judged: Sequence[Judged]) -> None:
-    """Make all of `judged` durable: what can be read in the log, what cannot in the dead letters."""
-    refused = [(one, one.rejection) for one in judged if one.rejection is not None]
-    if refused:
-        letters = [DeadLetter(one.record, why.code, why.pointer, why.detail) for one, why in refused]
-        for (one, _), letter in zip(refused, await ports.intake.reject(letters), strict=True):
-            one.letter = letter
-    readable = [one.record for one in judged if one.readable and not one.unused]
-    if readable:
-        await ports.intake.append(readable)
+def verdict_of(one: Judged, index: int) -> dict[str, Any]:
+    """Return the verdict on a record as `Verdict` describes it."""
+    told: dict[str, Any] = {"index": index, "status": one.status}
+    if one.readable:
+        told |= {"id": one.id, "keys": one.keys}
+    if one.rejection is not None:
+        told |= {"code": one.rejection.code, "pointer": one.rejection.pointer, "detail": one.rejection.detail}
+        told |= {"dead_letter": one.letter}
+    return told
 
 
 def receipt(judged: Sequence[Judged]) -> Response:
     """Return 202 when all were taken, 207 when some were; raise 400 or 422 with the verdicts when none was."""
-    verdicts = [one.verdict(index) for index, one in enumerate(judged)]
+    told_of = [verdict_of(one, index) for index, one in enumerate(judged)]
     rejected = sum(not one.readable for one in judged)
-    told = {"accepted": len(judged) - rejected, "rejected": rejected, "verdicts": verdicts}
+    told = {"accepted": len(judged) - rejected, "rejected": rejected, "verdicts": told_of}
     if rejected == len(judged):
         codes = {one.rejection.code for one in judged if one.rejection is not None}
         raise ProblemError(400 if codes <= SYNTAX else 422, "rejected", "each verdict says why", extra=told)
@@ -154,8 +90,7 @@ def receipt(judged: Sequence[Judged]) -> Response:
 
 def count(metrics: Metrics, name: str, judged: Sequence[Judged]) -> None:
     """Count verdicts by source and code."""
-    verdicts = Counter("accepted" if one.rejection is None else str(one.rejection.code) for one in judged)
-    for verdict, records in verdicts.items():
+    for verdict, records in verdicts(judged).items():
         metrics.records.labels(name, verdict).inc(records)
 
 
@@ -181,7 +116,7 @@ def router(ports: Ports, metrics: Metrics, budget: Budget) -> APIRouter:
         async with budget.hold(size_expected(request, ports.limits)):
             body = await read_body(request, ports.limits)
             judged = await off_loop(len(body), _judged, ports, source, media_type_of(request), body)
-            await keep(ports, judged)
+            await keep(ports.intake, judged)
         count(metrics, source.name, judged)
         return receipt(judged)
 

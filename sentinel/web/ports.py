@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 from pydantic import SecretStr
 
 from sentinel.core.errors import SentinelError
-from streams.record import ContextDecoder, DeadLetter, LogRecord
+from streams.judging import Intake
+from streams.record import ContextDecoder
 from streams.sources.contract import Source
 
 Answer = dict[str, Any]
@@ -20,18 +21,6 @@ class Clock(Protocol):
 
     def now_us(self) -> int:
         """Return µs since 1970 UTC."""
-        ...
-
-
-class Intake(Protocol):
-    """Makes records durable. Both methods raise `streams.record.IntakeUnavailableError` when they cannot."""
-
-    async def append(self, records: Sequence[LogRecord]) -> Sequence[int]:
-        """Return the records' positions in the log once they are on disk."""
-        ...
-
-    async def reject(self, letters: Sequence[DeadLetter]) -> Sequence[str]:
-        """Return the letters' ids once they are on disk."""
         ...
 
 
