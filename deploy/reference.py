@@ -6,7 +6,7 @@ import ast
 import io
 import sys
 import tokenize
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +23,7 @@ from sentinel.core.explain import EXPLANATIONS, Explanation
 from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
 from sentinel.settings import Settings
+from streams.listeners import document as listeners
 from streams.mappings import document
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -87,6 +88,17 @@ MAPPING_PARTS: Final[dict[str, type[BaseModel]]] = {
     "A field's match": document.Like,
     "The time": document.TimeRule,
     "tests": document.Sample,
+}
+LISTENER_KEYS_INTRO: Final = """\
+# Keys of the file of listeners
+
+What the YAML file may say that `SENTINEL_LISTENERS` names; what for is in [listeners.md](listeners.md). A key that is not here is
+refused. Anchors and tags are not taken.
+"""
+LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
+    "The file": listeners.Listeners,
+    "syslog": listeners.Syslog,
+    "syslog.rules": listeners.Rule,
 }
 SETTINGS_INTRO: Final = """\
 # Settings
@@ -272,7 +284,16 @@ def _page(intro: str, *parts: str) -> str:
 
 def mapping_keys_page() -> str:
     """Return every key that a mapping's file may have, part by part."""
-    return _page(MAPPING_KEYS_INTRO, *(f"## {title}\n\n{_keys_table(model)}" for title, model in MAPPING_PARTS.items()))
+    return _keys_page(MAPPING_KEYS_INTRO, MAPPING_PARTS)
+
+
+def listener_keys_page() -> str:
+    """Return every key that the file of listeners may have, part by part."""
+    return _keys_page(LISTENER_KEYS_INTRO, LISTENER_PARTS)
+
+
+def _keys_page(intro: str, parts: Mapping[str, type[BaseModel]]) -> str:
+    return _page(intro, *(f"## {title}\n\n{_keys_table(model)}" for title, model in parts.items()))
 
 
 def _keys_table(model: type[BaseModel]) -> str:
@@ -296,6 +317,7 @@ def _key_default(field: FieldInfo) -> str:
 PAGES: Final[dict[str, Page]] = {
     "detectors.md": detectors_page,
     "facts.md": facts_page,
+    "listener_keys.md": listener_keys_page,
     "mapping_keys.md": mapping_keys_page,
     "settings.md": settings_page,
 }

@@ -1,4 +1,4 @@
-"""The embedded service: HTTP in this process, the worker in another, a log on disk between them."""
+"""The embedded service: HTTP and listeners in this process, the worker in another, a log on disk between them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from streams.channel import Answered, Checkpointed, FromWorker, Progress, Ready,
 from streams.dead_letters import DeadLetters, Status
 from streams.faults import report
 from streams.intake_log import IntakeLog, LogBounds
+from streams.listeners.receiving import Listener
 from streams.parts import Order, Parts, WorkerLimits
 from streams.questions import RemoteQuestions
 from streams.record import DeadLetter, LogRecord
@@ -116,6 +118,7 @@ class Service:
         self.questions = RemoteQuestions(config.ask_seconds)
         self.changes = Changes()
         self.ready = asyncio.Event()
+        self.received: Counter[tuple[str, str, str]] = Counter()  # by listener, source and verdict
         self._channel: ServiceEnd | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._state: WorkerState = "starting"
@@ -252,23 +255,32 @@ class Service:
             self._channel.send(Wake())
 
 
+MakeListeners = Callable[[Service], Sequence[Listener]]
+
+
+def no_listeners(_service: Service) -> Sequence[Listener]:
+    """Return no way in but HTTP."""
+    return ()
+
+
 def serve(
     config: EmbeddedConfig,
     parts: Parts,
     make_app: Callable[[Service], Any],
     clock: SystemClock,
     on_ready: Callable[[str], None],
+    make_listeners: MakeListeners = no_listeners,
 ) -> None:
     """Run the service until SIGINT or SIGTERM, then end it in order. `make_app` makes the ASGI application.
 
     `on_ready` is told the address once records are taken, processed and can be asked for.
 
     Raises:
-        RefusedToStartError: the folder is in use, the port is taken, or the worker cannot run as configured.
+        RefusedToStartError: the folder is in use, a port is taken, or the worker or a listener cannot run as configured.
     """
     config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(config.folder), _listening(config.host, config.port) as listener:
-        asyncio.run(_run(config, parts, make_app, clock, on_ready, listener))
+        asyncio.run(_run(config, parts, make_app, clock, on_ready, make_listeners, listener))
 
 
 async def _run(
@@ -277,24 +289,28 @@ async def _run(
     make_app: Callable[[Service], Any],
     clock: SystemClock,
     on_ready: Callable[[str], None],
+    make_listeners: MakeListeners,
     listener: socket.socket,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = Service(config, parts, clock)
+    listeners = await _made(make_listeners, service)
     worker = asyncio.create_task(service.supervise())
     await asyncio.sleep(0)  # the worker starts while this process imports and makes the application
     server = _server(config, make_app(service))
     web = asyncio.create_task(server.serve(sockets=[listener]))
     house = asyncio.create_task(service.keep_house())
     announce = asyncio.create_task(_announce(service, on_ready, config.host, listener))
+    for one in listeners:
+        await one.start()
     ends = [asyncio.create_task(stop.wait()), worker, web, house]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     announce.cancel()
     service.changes.close()
     server.should_exit = True
-    await web
+    await asyncio.gather(web, *(one.stop() for one in listeners))
     await service.stop()
     house.cancel()
     try:
@@ -303,6 +319,15 @@ async def _run(
         report("worker-killed")
     finally:
         service.close()
+
+
+async def _made(make_listeners: MakeListeners, service: Service) -> Sequence[Listener]:
+    try:
+        return make_listeners(service)
+    except RefusedToStartError:
+        await service.stop()
+        service.close()
+        raise
 
 
 async def _announce(service: Service, on_ready: Callable[[str], None], host: str, listener: socket.socket) -> None:

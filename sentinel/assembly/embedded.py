@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipeline, prepare
 from sentinel.assembly.formats import sources
+from sentinel.assembly.listening import listeners
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -47,7 +48,8 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         checkpoint_key=_checkpoint_key(settings.data / "checkpoint.key"),
         log=LogBounds(bytes_max=settings.spool_bytes_max),
     )
-    run(config, parts(settings), partial(application, settings), SystemClock(), on_ready)
+    make_app, make_listeners = partial(application, settings), partial(listeners, settings)
+    run(config, parts(settings), make_app, SystemClock(), on_ready, make_listeners)
 
 
 def parts(settings: Settings) -> Parts:
@@ -86,6 +88,7 @@ def application(settings: Settings, service: Service) -> FastAPI:
         questions=service.questions,
         changes=service.changes,
         vitals=service.vitals,
+        received=service.received,
         sources={name: guarded(source) for name, source in sources(settings).items()},
         context_types=CONTEXT_TYPES,
         decode_context=context_decoder(),

@@ -30,7 +30,7 @@ ErrorPage = Callable[[Request, int], Response]
 def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
     """Return the application on `ports`; the console's router is included by whoever assembles it."""
     app = FastAPI(title="Sentinel", description=_DESCRIPTION, version="1", docs_url=None, redoc_url=None)
-    metrics, budget = Metrics(ports.vitals), Budget(ports.limits.bodies_bytes_max)
+    metrics, budget = Metrics(ports.vitals, ports.received), Budget(ports.limits.bodies_bytes_max)
     feed = Feed(ports.tenant, ports.questions, ports.changes, ports.limits)
     app.include_router(intake.router(ports, metrics, budget))
     app.include_router(fhir.router(ports, metrics, budget))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -30,10 +30,13 @@ _COUNTERS: Final = {
 }
 
 
+Received = Mapping[tuple[str, str, str], int]
+
+
 class Metrics:
     """The numbers of one app; each app has its own."""
 
-    def __init__(self, vitals: Callable[[], Vitals]) -> None:
+    def __init__(self, vitals: Callable[[], Vitals], received: Received) -> None:
         self.registry = CollectorRegistry()
         self.records = Counter(
             "sentinel_intake_records", "Records received, by source and verdict", ["source", "verdict"], registry=self.registry
@@ -46,6 +49,7 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
         )  # fmt: skip
         self.registry.register(_VitalsCollector(vitals))
+        self.registry.register(_ReceivedCollector(received))
 
     def text(self) -> bytes:
         """Return all numbers in Prometheus' text format."""
@@ -64,3 +68,15 @@ class _VitalsCollector(Collector):
             yield CounterMetricFamily(f"sentinel_{name}", text, value=getattr(vitals, name))
         ready = vitals.worker == "ready"
         yield GaugeMetricFamily("sentinel_worker_ready", "1 while the worker processes and answers", value=ready)
+
+
+class _ReceivedCollector(Collector):
+    def __init__(self, received: Received) -> None:
+        self._received = received
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ["listener", "source", "verdict"]
+        counter = CounterMetricFamily("sentinel_listener_records", "Records received besides HTTP, by verdict", labels=labels)
+        for told, records in sorted(self._received.items()):
+            counter.add_metric(told, records)
+        yield counter

@@ -166,7 +166,10 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All that `create_app` needs. `sources`: the enabled formats by name."""
+    """All that `create_app` needs. `sources`: the enabled formats by name.
+
+    `received`: how many records came in by listeners, by listener, source and verdict.
+    """
 
     tenant: str
     intake: Intake
@@ -179,3 +182,4 @@ class Ports:
     clock: Clock
     security: Security = field(default_factory=Security)
     limits: Limits = field(default_factory=Limits)
+    received: Mapping[tuple[str, str, str], int] = field(default_factory=dict)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from sentinel.core.event import COUNT_MAX, REASON_MAX, TEXT_MAX, Action, ActorType, Destination, Outcome
 from streams.mappings import patterns, times
 from streams.mappings.zones import SITE, zone
+from streams.yaml_file import Strict
 
 FORMATS: Final = ("csv", "json", "xml", "lines", "key-value")
 FLAT: Final = ("csv", "lines", "key-value")
@@ -46,12 +47,6 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 PatternList = Annotated[list[Pattern], BeforeValidator(_listed), Field(min_length=1, max_length=20)]
 Formats = Annotated[list[Annotated[str, AfterValidator(_format)]], BeforeValidator(_listed), Field(min_length=1, max_length=20)]
 Alias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,40}$")]
-
-
-class Strict(BaseModel):
-    """A part of a mapping: what it does not know, it refuses; nothing of it changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=False)
 
 
 class Csv(Strict):

@@ -7,8 +7,9 @@ from pathlib import Path
 from streams.mappings.checking import differences
 from streams.mappings.compiling import DEFAULT_ZONE, UnknownPlaceError, compiled
 from streams.mappings.document import Mapping
-from streams.mappings.reading import WrongMappingError, read
+from streams.mappings.reading import read
 from streams.sources.contract import Source
+from streams.yaml_file import WrongFileError
 
 
 def load(path: Path, site_zone: str = DEFAULT_ZONE) -> Source:
@@ -21,7 +22,7 @@ def load(path: Path, site_zone: str = DEFAULT_ZONE) -> Source:
     failed = differences(mapping, source)
     if failed:
         told = "\n".join(f"{path.name}: {one.test}: {one.what} differs" for one in failed[:5])
-        raise WrongMappingError(f"{told}\n`sentinel sources test {path}` says more")
+        raise WrongFileError(f"{told}\n`sentinel sources test {path}` says more")
     return source
 
 
@@ -37,4 +38,4 @@ def untested(path: Path, site_zone: str = DEFAULT_ZONE) -> tuple[Mapping, Source
     except UnknownPlaceError as error:
         lines = path.read_text(encoding="utf-8").splitlines()
         line = next((number for number, text in enumerate(lines, 1) if error.text in text), 1)
-        raise WrongMappingError(f"{path.name}:{line}: {error}") from None
+        raise WrongFileError(f"{path.name}:{line}: {error}") from None

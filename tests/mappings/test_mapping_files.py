@@ -10,7 +10,8 @@ from sentinel.core.errors import RefusedToStartError
 from streams.mappings.checking import differences
 from streams.mappings.loading import load, untested
 from streams.mappings.names import files
-from streams.mappings.reading import FILE_BYTES_MAX, WrongMappingError, parse
+from streams.mappings.reading import parse
+from streams.yaml_file import FILE_BYTES_MAX, WrongFileError
 
 GOOD = """mapping: tried
 title: A log
@@ -31,7 +32,7 @@ tests:
 
 def complaint(text: str) -> str:
     """Return why a mapping's text is refused."""
-    with pytest.raises(WrongMappingError) as refused:
+    with pytest.raises(WrongFileError) as refused:
         parse(text.encode(), "tried.yaml")
     return str(refused.value)
 
@@ -104,14 +105,14 @@ def test_sizes_are_bounded() -> None:
 
 def test_a_place_that_is_nowhere_is_told_with_its_line(tmp_path: Path) -> None:
     """A column, a group, a name of a part that cannot be."""
-    with pytest.raises(WrongMappingError, match=r"tried.yaml:9: whom: there is no such"):
+    with pytest.raises(WrongFileError, match=r"tried.yaml:9: whom: there is no such"):
         load(saved(tmp_path, GOOD.replace("actor_id: who", "actor_id: whom")))
 
 
 def test_a_mapping_whose_tests_fail_is_refused(tmp_path: Path) -> None:
     """It says which test and which field, not what the sample holds."""
     path = saved(tmp_path, GOOD.replace("actor_id: ann}", "actor_id: SECRET}"))
-    with pytest.raises(WrongMappingError) as refused:
+    with pytest.raises(WrongFileError) as refused:
         load(path)
     assert "test 1: event 1: actor_id differs" in str(refused.value)
     assert "SECRET" not in str(refused.value)
@@ -137,7 +138,7 @@ def test_a_test_tells_all_of_an_event(tmp_path: Path, old: str, new: str, what: 
 
 def test_a_mapping_is_named_as_its_file(tmp_path: Path) -> None:
     """And as nothing else that is found."""
-    with pytest.raises(WrongMappingError, match="named as its file"):
+    with pytest.raises(WrongFileError, match="named as its file"):
         load(saved(tmp_path, GOOD, "other"))
     with pytest.raises(RefusedToStartError, match="there twice"):
         files([saved(tmp_path, GOOD, "linux_auth")])

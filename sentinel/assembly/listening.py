@@ -1,0 +1,37 @@
+"""The ways into the embedded service besides HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentinel.assembly.formats import sources
+from sentinel.core.errors import RefusedToStartError
+
+if TYPE_CHECKING:
+    from sentinel.settings import Settings
+    from streams.embedded import Service
+    from streams.listeners.receiving import Listener
+
+
+def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
+    """Return the listeners that the settings name.
+
+    Raises:
+        RefusedToStartError: their file cannot be used, names a format that is not taken, or a port cannot be had.
+    """
+    if settings.listeners is None:
+        return ()
+    from streams.embedded import SystemClock
+    from streams.listeners import document, syslog
+    from streams.listeners.receiving import Receiver
+    from streams.record import guarded
+
+    told, known = document.read(Path(settings.listeners)), sources(settings)
+    missing = sorted(told.sources() - known.keys())
+    if missing:
+        raise RefusedToStartError(f"listeners: no such format: {', '.join(missing)}")
+    taken = {name: guarded(known[name]) for name in told.sources()}
+    receiver = Receiver(settings.tenant, taken, service.intake, SystemClock().now_us, service.received)
+    return [syslog.listener(one, receiver) for one in told.syslog]

@@ -1,0 +1,100 @@
+"""What the file of listeners may say: the model of its YAML. `docs/listeners.md` has the reference of these keys."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from streams.listeners.framing import Framing
+from streams.yaml_file import Strict, parse, read_bytes
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Pattern = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Rule(Strict):
+    """Which messages a format reads: those whose header matches all that is told. `*` and `?` stand for any characters."""
+
+    source: str = Field(description="the format that reads them")
+    app_name: Pattern = Field("*", description="APP-NAME; of older messages the tag")
+    msgid: Pattern = Field("*", description="MSGID, such as `IHE+RFC-3881`")
+    host: Pattern = Field("*", description="HOSTNAME, as the sender told it")
+    whole: bool = Field(default=False, description="whether the format is given the header as well")
+
+
+class Syslog(Strict):
+    """One port that takes syslog."""
+
+    name: Name = Field(description="what it is called in metrics")
+    transport: Literal["tls", "tcp", "udp"] = Field(description="`tls` (RFC 5425), `tcp` (RFC 6587) or `udp` (RFC 5426)")
+    host: str = Field("127.0.0.1", description="address to listen on; `::` and `0.0.0.0` are all")
+    port: int = Field(ge=1, le=65_535, description="6514 is TLS's, 514 the others'")
+    source: str | None = Field(None, description="the format that reads what no rule matches; none: it is left out, and counted")
+    whole: bool = Field(default=False, description="whether that format is given the header as well")
+    rules: list[Rule] = Field([], max_length=200, description="which format reads what; the first that matches holds")
+    framing: Framing = Field(
+        Framing.AUTO, description="how messages stand in a stream: `octets` counted, `lines`, or `auto`: each as it shows itself"
+    )
+    message_bytes_max: int = Field(1 << 20, ge=2_048, le=2 << 20, description="bytes of one message; longer ones are refused")
+    certificate_file: Path | None = Field(None, description="TLS: our certificate with its chain (PEM)")
+    key_file: Path | None = Field(None, description="TLS: its key (PEM), not encrypted")
+    client_ca_file: Path | None = Field(
+        None, description="TLS: the authorities (PEM) one of which must have signed a sender's certificate"
+    )
+    clients: list[str] = Field(
+        [],
+        max_length=10_000,
+        description="TLS: senders by a name in their certificate, or by `sha-256:AB:CD:…`; none: all with such a certificate",
+    )
+    networks: list[IPv4Network | IPv6Network] = Field([], max_length=1_000, description="where senders are; none: anywhere")
+    connections_max: int = Field(500, ge=1, le=10_000, description="connections open at once; more are closed")
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        is_tls = self.transport == "tls"
+        if is_tls and (self.certificate_file is None or self.key_file is None):
+            raise ValueError("tls asks for certificate_file and key_file")
+        if not is_tls and (self.certificate_file or self.key_file or self.client_ca_file or self.clients):
+            raise ValueError("certificates go with transport: tls")
+        if self.clients and self.client_ca_file is None:
+            raise ValueError("clients asks for client_ca_file")
+        if not (_is_loopback(self.host) or self.networks or self.client_ca_file):
+            raise ValueError("beyond this machine it asks for client_ca_file or networks")
+        return self
+
+
+class Listeners(Strict):
+    """The file."""
+
+    syslog: list[Syslog] = Field([], max_length=50, description="ports that take syslog")
+
+    @field_validator("syslog")
+    @classmethod
+    def _named_once(cls, listeners: list[Syslog]) -> list[Syslog]:
+        if len({one.name for one in listeners}) < len(listeners):
+            raise ValueError("two of one name")
+        return listeners
+
+    def sources(self) -> set[str]:
+        """Return the names of all formats that are given something."""
+        told = {rule.source for one in self.syslog for rule in one.rules}
+        return told | {one.source for one in self.syslog if one.source}
+
+
+def read(path: Path) -> Listeners:
+    """Return what a file of listeners says.
+
+    Raises:
+        WrongFileError: it is not there, not YAML, or says what such a file cannot.
+    """
+    return parse(read_bytes(path), path.name, Listeners, "file of listeners")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,48 @@
+"""The whole service with its listeners, as the operator starts it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+import yaml
+
+from tests.listeners.listening import event, free_port
+from tests.listeners.serving import ROOT, served
+
+
+def test_what_comes_by_syslog_can_be_asked_for(tmp_path):
+    """From a message on a port to the accesses of a patient, and counted."""
+    port = free_port()
+    listeners = {"syslog": [{"name": "dpi", "transport": "tcp", "port": port, "source": "sentinel_json"}]}
+    with served(tmp_path, listeners) as service:
+        with socket.create_connection(("127.0.0.1", port)) as sender:
+            sender.sendall(b"".join(b"<13>1 - - dpi - - - %b\n" % event(n) for n in range(3)) + b"<13>SECRET\n")
+        assert len(service.accesses("p1", 3)) == 3
+        metrics = httpx.get(f"{service.url}/metrics").text
+    assert 'sentinel_listener_records_total{listener="dpi",source="sentinel_json",verdict="accepted"} 3.0' in metrics
+    assert 'verdict="unparseable"} 1.0' in metrics
+    assert "SECRET" not in (tmp_path / "service.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("syslog", "told"),
+    [
+        ({"name": "a", "transport": "tcp", "port": 6514, "source": "nothing"}, "no such format: nothing"),
+        ({"name": "a", "transport": "tcp", "port": 0}, "listeners.yaml:4: syslog.0.port: "),
+        ({"name": "a", "transport": "tcp", "port": 6514, "colour": "red"}, "syslog.0.colour: "),
+        ({"name": "a", "transport": "tls", "port": 6514}, "tls asks for certificate_file and key_file"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_refusal_to_start(tmp_path, syslog, told):
+    """Exit code 2, with the place in the file."""
+    file = tmp_path / "listeners.yaml"
+    file.write_text(yaml.safe_dump({"syslog": [syslog]}, sort_keys=False))
+    environment = {"SENTINEL_DATA": str(tmp_path / "data"), "SENTINEL_LISTENERS": str(file), "SENTINEL_PORT": "0"}
+    command = [sys.executable, "-c", "from sentinel.cli import main; main()", "serve"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
