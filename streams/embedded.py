@@ -28,7 +28,7 @@ from streams.intake_log import IntakeLog, LogBounds
 from streams.listeners.receiving import Listener
 from streams.parts import Order, Parts, WorkerLimits
 from streams.questions import RemoteQuestions
-from streams.record import DeadLetter, LogRecord
+from streams.record import DeadLetter, LogRecord, Mark, MarkKind
 
 LOCK: Final = "service.lock"
 BOOT: Final = "import sys; sys.path[:] = {path!r}; from streams.worker import boot; boot({descriptor})"
@@ -73,15 +73,19 @@ class Intake:
     def __init__(self, log: IntakeLog, dead: DeadLetters, wake: Callable[[], None]) -> None:
         self._log, self._dead, self._wake = log, dead, wake
 
-    async def append(self, records: Sequence[LogRecord]) -> Sequence[int]:
+    async def append(self, records: Sequence[LogRecord], marks: Sequence[Mark] = ()) -> Sequence[int]:
         """Return the positions once they are on disk."""
-        positions = await asyncio.wrap_future(self._log.append(records))
+        positions = await asyncio.wrap_future(self._log.append(records, marks))
         self._wake()
         return positions
 
     async def reject(self, letters: Sequence[DeadLetter]) -> Sequence[str]:
         """Return the letters' ids once they are on disk."""
         return await asyncio.to_thread(self._dead.put, letters)
+
+    def answer(self, name: str) -> Mark | None:
+        """Return what was answered to a request before."""
+        return self._log.marks.one(MarkKind.ANSWER, name)
 
 
 class Changes:

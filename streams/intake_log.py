@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.record import IntakeUnavailableError, Kind, LogRecord
+from streams import marks
+from streams.record import IntakeUnavailableError, Kind, LogRecord, Mark
 
 FILE: Final = "intake.sqlite"
 POSITION_MAX: Final = 2**62
@@ -38,13 +39,17 @@ INSERT OR IGNORE INTO size VALUES (1, 0, 0);
 
 @dataclass(frozen=True, slots=True)
 class LogBounds:
-    """How much the log holds before it refuses more, and for how long it keeps what was processed."""
+    """How much the log holds before it refuses more, and for how long it keeps what was processed.
+
+    `answer_bytes_max`: of answers to requests; the oldest go first.
+    """
 
     records_max: int = 5_000_000
     bytes_max: int = 4 * 2**30
     pending_bytes_max: int = 64 * 2**20
     retention_seconds: int = 7 * 86_400
     retry_after_seconds: int = 5
+    answer_bytes_max: int = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Logged:
 @dataclass(slots=True)
 class _Append:
     records: Sequence[LogRecord]
+    marks: Sequence[Mark]
     bytes: int
     done: Future[range]
 
@@ -85,7 +91,8 @@ class IntakeLog:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._bounds = bounds
         self._db = connect(folder / FILE)
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + marks.SCHEMA)
+        self.marks = marks.MarkReader(connect(folder / FILE))
         self._processed = 0  # all up to here is in a checkpoint: may be dropped when room is needed
         self._waiting: queue.SimpleQueue[_Append | _Trim | None] = queue.SimpleQueue()
         self._pending_bytes = 0
@@ -95,12 +102,12 @@ class IntakeLog:
         self._thread = threading.Thread(target=self._run, name="intake-log", daemon=True)
         self._thread.start()
 
-    def append(self, records: Sequence[LogRecord]) -> Future[range]:
-        """Queue `records`; the future gives their positions once they are on disk.
+    def append(self, records: Sequence[LogRecord], beside: Sequence[Mark] = ()) -> Future[range]:
+        """Queue `records`; the future gives their positions once they are on disk, and the marks with them.
 
         The future fails with `IntakeUnavailableError` when the log is full or cannot be written.
         """
-        entry = _Append(records, sum(_bytes_of(record) for record in records), Future())
+        entry = _Append(records, beside, sum(_bytes_of(record) for record in records), Future())
         with self._pending:
             refused = self._closed or self._pending_bytes + entry.bytes > self._bounds.pending_bytes_max
             if not refused:
@@ -138,6 +145,7 @@ class IntakeLog:
         self._waiting.put(None)
         self._thread.join()
         self._db.close()
+        self.marks.close()
 
     def _run(self) -> None:
         going = True
@@ -196,6 +204,7 @@ class IntakeLog:
                     outcomes.append(None)
                     continue
                 outcomes.append(_insert(self._db, size.last, entry.records))
+                marks.put(self._db, entry.marks, self._bounds.answer_bytes_max)
                 size = LogSize(size.records + len(entry.records), size.bytes + entry.bytes, size.last + len(entry.records))
             _set_size(self._db, size)
         self._size = size

@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 
 from sentinel.core.errors import Rejection, RejectionCode
 from sentinel.core.ids import event_key
-from streams.record import DeadLetter, LogRecord
+from streams.record import DeadLetter, LogRecord, Mark
 from streams.sources.contract import Source
 
 Status = Literal["accepted", "partly-accepted", "rejected"]
@@ -19,8 +19,8 @@ ACCEPTED: Final = "accepted"
 class Intake(Protocol):
     """Makes records durable. Both methods raise `streams.record.IntakeUnavailableError` when they cannot."""
 
-    async def append(self, records: Sequence[LogRecord]) -> Sequence[int]:
-        """Return the records' positions in the log once they are on disk."""
+    async def append(self, records: Sequence[LogRecord], marks: Sequence[Mark] = ()) -> Sequence[int]:
+        """Return the records' positions in the log once they are on disk, and `marks` in the same commit."""
         ...
 
     async def reject(self, letters: Sequence[DeadLetter]) -> Sequence[str]:
@@ -79,16 +79,20 @@ def judge(source: Source, records: Sequence[LogRecord], bytes_max: int) -> list[
     return judged
 
 
-async def keep(intake: Intake, judged: Sequence[Judged]) -> None:
-    """Make all of `judged` durable: what can be read in the log, what cannot in the dead letters."""
+async def set_aside(intake: Intake, judged: Sequence[Judged]) -> None:
+    """Make durable, among the dead letters, what cannot be read; then it has its `letter`."""
     refused = [(one, one.rejection) for one in judged if one.rejection is not None]
     if refused:
         letters = [DeadLetter(one.record, why.code, why.pointer, why.detail) for one, why in refused]
         for (one, _), letter in zip(refused, await intake.reject(letters), strict=True):
             one.letter = letter
+
+
+async def keep(intake: Intake, judged: Sequence[Judged], marks: Sequence[Mark] = ()) -> None:
+    """Make durable, in the log, what can be read, and `marks` with it. Callers set aside the others before."""
     readable = [one.record for one in judged if one.readable and not one.unused]
-    if readable:
-        await intake.append(readable)
+    if readable or marks:
+        await intake.append(readable, marks)
 
 
 def verdicts(judged: Sequence[Judged]) -> Counter[str]:

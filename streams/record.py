@@ -55,6 +55,26 @@ class DeadLetter:
         return derive("dead-letter", record.tenant, record.kind, record.source, record.raw.decode("latin-1"))
 
 
+class MarkKind(StrEnum):
+    """What marks are of."""
+
+    ANSWER = "answer"  # to a request, for those that repeat it
+    FILE = "file"  # how far it was read
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is kept beside the log's records, in one commit with them. `written_us`: µs since 1970 UTC.
+
+    One written again takes the place of the former. One whose `value` is empty is forgotten.
+    """
+
+    kind: MarkKind
+    name: str
+    value: bytes = field(repr=False)
+    written_us: int
+
+
 class IntakeUnavailableError(SentinelError):
     """Nothing more can be made durable now; the sender should try again after `retry_after_seconds`."""
 

@@ -17,6 +17,7 @@ from sentinel.web.feed import Feed
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports, UnavailableError
 from sentinel.web.problem import TITLES, ProblemError, problem_response, unavailable
+from sentinel.web.repeats import Repeats
 from streams.faults import report
 from streams.record import IntakeUnavailableError
 
@@ -32,8 +33,9 @@ def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
     app = FastAPI(title="Sentinel", description=_DESCRIPTION, version="1", docs_url=None, redoc_url=None)
     metrics, budget = Metrics(ports.vitals, ports.received), Budget(ports.limits.bodies_bytes_max)
     feed = Feed(ports.tenant, ports.questions, ports.changes, ports.limits)
-    app.include_router(intake.router(ports, metrics, budget))
-    app.include_router(fhir.router(ports, metrics, budget))
+    repeats = Repeats(ports.tenant, ports.intake, ports.clock)
+    app.include_router(intake.router(ports, metrics, budget, repeats))
+    app.include_router(fhir.router(ports, metrics, budget, repeats))
     app.include_router(api.router(ports, feed))
     app.include_router(api.health(ports, metrics))
     app.include_router(security.router(ports.security))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,7 +18,8 @@ from sentinel.web.intake import SYNTAX, count
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports
 from sentinel.web.problem import ProblemError
-from streams.judging import Judged, judge, keep
+from sentinel.web.repeats import PARAMETERS, Repeats, settle
+from streams.judging import Judged, judge
 from streams.record import Kind, LogRecord
 
 MEDIA_TYPE: Final = "application/fhir+json"
@@ -101,8 +102,7 @@ def outcome_of(problem: ProblemError, title: str) -> Response:
         "code": _HTTP_ISSUE_TYPES.get(problem.status, "invalid" if problem.status < 500 else "exception"),
         "details": _details(problem.code, problem.detail or title),
     }
-    content = problem.extra.get("outcome") or outcome(issue)
-    return _response(content, problem.status, problem.headers)
+    return _response(outcome(issue), problem.status, problem.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,38 +116,57 @@ class _Asked:
     refusal: Rejection | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a body held, what is kept of it, and what is answered then."""
+
+    judged: Sequence[Judged]
+    kept: Sequence[Judged]
+    tell: Callable[[], Response]
+
+
+def _with_bytes(judged: Sequence[Judged]) -> list[Judged]:
+    return [one for one in judged if one.record.raw]
+
+
 class FhirIntake:
     """Takes resources: judges each, makes it durable, then tells."""
 
-    def __init__(self, ports: Ports, metrics: Metrics, budget: Budget) -> None:
-        self._ports, self._metrics, self._budget = ports, metrics, budget
+    def __init__(self, ports: Ports, metrics: Metrics, budget: Budget, repeats: Repeats) -> None:
+        self._ports, self._metrics, self._budget, self._repeats = ports, metrics, budget, repeats
 
     async def bundle(self, request: Request) -> Response:
         """Take a Bundle entry by entry; a transaction whole or not at all."""
-        async with self._budget.hold(size_expected(request, self._ports.limits)):
-            body = await self._body(request)
-            kind, asked = await off_loop(len(body), self._entries, body)
-            judged = await off_loop(len(body), self._judged, asked)
-            bad = [one for one in judged if one.rejection is not None]
-            whole = kind in {"", "transaction"}  # "": the body is no Bundle
-            await keep(self._ports.intake, [one for one in (bad if bad and whole else judged) if one.record.raw])
-        count(self._metrics, CONTEXT_SOURCE, judged)
-        if bad and whole:
-            raise _refused(judged, in_bundle=bool(kind))
-        return _response(_answer(kind, asked, judged), 200, {})
+        return await self._taken(request, self._bundle)
 
     async def resource(self, request: Request, resource_type: str, resource_id: str = "") -> Response:
         """Take one resource: 201 when posted, 200 when put."""
+
+        async def taken(body: bytes) -> _Taken:
+            [one] = await off_loop(len(body), self._judged, [_Asked(body, resource_type, resource_id)])
+            return _Taken([one], [one], lambda: _told(request, one, resource_type, is_put=bool(resource_id)))
+
+        return await self._taken(request, taken)
+
+    async def _taken(self, request: Request, take: Callable[[bytes], Awaitable[_Taken]]) -> Response:
         async with self._budget.hold(size_expected(request, self._ports.limits)):
             body = await self._body(request)
-            [one] = await off_loop(len(body), self._judged, [_Asked(body, resource_type, resource_id)])
-            await keep(self._ports.intake, [one])
-        count(self._metrics, CONTEXT_SOURCE, [one])
-        if one.rejection is not None:
-            raise _refused([one], in_bundle=False)
-        where = f"{str(request.base_url).rstrip('/')}/fhir/{resource_type}/{quote(one.id, safe='')}"
-        told = outcome({"severity": "information", "code": "informational", "details": {"text": "kept"}})
-        return _response(told, 200 if resource_id else 201, {"Location": where})
+            async with self._repeats.once(request, body) as once:
+                if once.first is not None:
+                    return once.first
+                taken = await take(body)
+                answer = await settle(self._ports.intake, taken.kept, taken.tell, once)
+        if not once.is_dry_run:
+            count(self._metrics, CONTEXT_SOURCE, taken.judged)
+        return answer
+
+    async def _bundle(self, body: bytes) -> _Taken:
+        kind, asked = await off_loop(len(body), self._entries, body)
+        judged = await off_loop(len(body), self._judged, asked)
+        bad = [one for one in judged if one.rejection is not None]
+        if bad and kind in {"", "transaction"}:  # "": the body is no Bundle
+            return _Taken(judged, _with_bytes(bad), lambda: _refused(judged, in_bundle=bool(kind)))
+        return _Taken(judged, _with_bytes(judged), lambda: _response(_answer(kind, asked, judged), 200, {}))
 
     async def _body(self, request: Request) -> bytes:
         if media_type_of(request) not in JSON_TYPES:
@@ -209,10 +228,10 @@ class FhirIntake:
             one.reject(Rejection(0, error.code, error.pointer, error.detail))
 
 
-def router(ports: Ports, metrics: Metrics, budget: Budget) -> APIRouter:
+def router(ports: Ports, metrics: Metrics, budget: Budget, repeats: Repeats) -> APIRouter:
     """Return the FHIR routes."""
     routes = APIRouter(prefix="/fhir", tags=["fhir"])
-    intake = FhirIntake(ports, metrics, budget)
+    intake = FhirIntake(ports, metrics, budget, repeats)
     posted = ports.context_types | ({AUDIT_EVENT} if EVENT_SOURCE in ports.sources else set())
 
     @routes.post("", summary="Push a Bundle", responses=_RESPONSES, openapi_extra=_BODY)
@@ -282,10 +301,18 @@ def _rejected(record: LogRecord, why: Rejection) -> Judged:
     return one
 
 
-def _refused(judged: Sequence[Judged], *, in_bundle: bool) -> ProblemError:
+def _told(request: Request, one: Judged, resource_type: str, *, is_put: bool) -> Response:
+    if one.rejection is not None:
+        return _refused([one], in_bundle=False)
+    where = f"{str(request.base_url).rstrip('/')}/fhir/{resource_type}/{quote(one.id, safe='')}"
+    told = outcome({"severity": "information", "code": "informational", "details": {"text": "kept"}})
+    return _response(told, 200 if is_put else 201, {"Location": where})
+
+
+def _refused(judged: Sequence[Judged], *, in_bundle: bool) -> Response:
     bad = [(at, one.rejection) for at, one in enumerate(judged) if one.rejection is not None]
     issues = [issue_of(why, f"Bundle.entry[{at}]" if in_bundle else "") for at, why in bad]
-    return ProblemError(_status({why.code for _, why in bad}), "rejected", extra={"outcome": outcome(*issues)})
+    return _response(outcome(*issues), _status({why.code for _, why in bad}), {})
 
 
 def _status(codes: set[RejectionCode]) -> int:
@@ -318,6 +345,9 @@ _OUTCOME: Final[dict[str, Any]] = {
     "content": {MEDIA_TYPE: {"schema": {"type": "object", "description": "OperationOutcome"}}},
     "description": "Why it was refused.",
 }
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((400, 404, 413, 415, 422, 503), _OUTCOME)
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((400, 404, 409, 413, 415, 422, 503), _OUTCOME)
 _RESOURCE: Final = {"type": "object", "description": "A FHIR R4 or R5 resource"}
-_BODY: Final[dict[str, Any]] = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": _RESOURCE}}}}
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": _RESOURCE}}},
+    "parameters": PARAMETERS,
+}

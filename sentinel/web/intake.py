@@ -23,13 +23,13 @@ from sentinel.web.body import (
 )
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Limits, Ports
-from sentinel.web.problem import Problem, ProblemError
-from streams.judging import Judged, judge, keep, verdicts
+from sentinel.web.problem import Problem, ProblemError, problem_response
+from sentinel.web.repeats import FORMAT_HEADER, PARAMETERS, Repeats, settle
+from streams.judging import Judged, judge, verdicts
 from streams.record import Kind, LogRecord
 from streams.sources.contract import Source
 
 DEFAULT_FORMAT: Final = "sentinel_json"
-FORMAT_HEADER: Final = "X-Sentinel-Format"
 SYNTAX: Final = frozenset({RejectionCode.UNPARSEABLE, RejectionCode.NOT_UTF8})
 
 
@@ -72,18 +72,19 @@ def verdict_of(one: Judged, index: int) -> dict[str, Any]:
         told |= {"id": one.id, "keys": one.keys}
     if one.rejection is not None:
         told |= {"code": one.rejection.code, "pointer": one.rejection.pointer, "detail": one.rejection.detail}
-        told |= {"dead_letter": one.letter}
+        told |= {"dead_letter": one.letter} if one.letter else {}
     return told
 
 
 def receipt(judged: Sequence[Judged]) -> Response:
-    """Return 202 when all were taken, 207 when some were; raise 400 or 422 with the verdicts when none was."""
+    """Return 202 when all were taken, 207 when some were, 400 or 422 when none was; with the verdicts."""
     told_of = [verdict_of(one, index) for index, one in enumerate(judged)]
     rejected = sum(not one.readable for one in judged)
     told = {"accepted": len(judged) - rejected, "rejected": rejected, "verdicts": told_of}
     if rejected == len(judged):
         codes = {one.rejection.code for one in judged if one.rejection is not None}
-        raise ProblemError(400 if codes <= SYNTAX else 422, "rejected", "each verdict says why", extra=told)
+        status = 400 if codes <= SYNTAX else 422
+        return problem_response(ProblemError(status, "rejected", "each verdict says why", extra=told))
     whole = all(one.rejection is None for one in judged)
     return Response(msgspec.json.encode(told), status_code=202 if whole else 207, media_type="application/json")
 
@@ -94,7 +95,7 @@ def count(metrics: Metrics, name: str, judged: Sequence[Judged]) -> None:
         metrics.records.labels(name, verdict).inc(records)
 
 
-def router(ports: Ports, metrics: Metrics, budget: Budget) -> APIRouter:
+def router(ports: Ports, metrics: Metrics, budget: Budget, repeats: Repeats) -> APIRouter:
     """Return the routes of the intake."""
     routes = APIRouter(tags=["intake"])
 
@@ -115,10 +116,14 @@ def router(ports: Ports, metrics: Metrics, budget: Budget) -> APIRouter:
         source = _source(ports, request)
         async with budget.hold(size_expected(request, ports.limits)):
             body = await read_body(request, ports.limits)
-            judged = await off_loop(len(body), _judged, ports, source, media_type_of(request), body)
-            await keep(ports.intake, judged)
-        count(metrics, source.name, judged)
-        return receipt(judged)
+            async with repeats.once(request, body) as once:
+                if once.first is not None:
+                    return once.first
+                judged = await off_loop(len(body), _judged, ports, source, media_type_of(request), body)
+                answer = await settle(ports.intake, judged, lambda: receipt(judged), once)
+        if not once.is_dry_run:
+            count(metrics, source.name, judged)
+        return answer
 
     return routes
 
@@ -167,10 +172,11 @@ def _source(ports: Ports, request: Request) -> Source:
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     207: {"model": Receipt, "description": "Some records were taken; each has its verdict."},
     400: {"model": Refusal, "description": "The body cannot be read."},
+    409: {"model": Problem, "description": "The first request with this Idempotency-Key is still under way."},
     408: {"model": Problem, "description": "The body took too long to arrive."},
     413: {"model": Problem, "description": "The body is larger than is taken."},
     415: {"model": Problem, "description": "The media type or content coding is not taken."},
-    422: {"model": Refusal, "description": "No record could be taken; each has its verdict."},
+    422: {"model": Refusal, "description": "No record could be taken, or the key came with another request."},
     503: {"model": Problem, "description": "The log is full or behind; Retry-After says when to come back."},
 }
 
@@ -185,6 +191,7 @@ def _request_body(ports: Ports) -> dict[str, Any]:
             "content": {"application/json": schema, "application/x-ndjson": schema},
         },
         "parameters": [
+            *PARAMETERS,
             {
                 "name": "format",
                 "in": "query",

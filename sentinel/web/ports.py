@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 from pydantic import SecretStr
 
 from sentinel.core.errors import SentinelError
-from streams.judging import Intake
-from streams.record import ContextDecoder
+from streams import judging
+from streams.record import ContextDecoder, Mark
 from streams.sources.contract import Source
 
 Answer = dict[str, Any]
@@ -21,6 +21,14 @@ class Clock(Protocol):
 
     def now_us(self) -> int:
         """Return µs since 1970 UTC."""
+        ...
+
+
+class Intake(judging.Intake, Protocol):
+    """Makes records durable, and knows what was answered to requests."""
+
+    def answer(self, name: str) -> Mark | None:
+        """Return what was kept of the answer to a request; None: it is new, or long ago."""
         ...
 
 

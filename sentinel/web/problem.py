@@ -20,6 +20,8 @@ TITLES: Final = {
     "timeout": "The body took too long to arrive",
     "too-large": "The body is larger than is taken",
     "unsupported-media-type": "This media type or content coding is not taken here",
+    "key-reused": "This Idempotency-Key came with another request",
+    "in-progress": "The first request with this Idempotency-Key is still under way",
     "rejected": "No record could be taken",
     "unauthorised": "A key is needed",
     "forbidden": "Another site asked for this",

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sentinel.core.errors import Rejection, RejectionCode
 from streams.faults import report
-from streams.judging import Intake, Judged, judge, keep, verdicts
+from streams.judging import Intake, Judged, judge, keep, set_aside, verdicts
 from streams.record import IntakeUnavailableError, Kind, LogRecord
 from streams.sources.contract import Source
 
@@ -86,6 +86,7 @@ class Receiver:
         is_told = False
         while True:
             try:
+                await set_aside(self._intake, judged)
                 return await keep(self._intake, judged)
             except IntakeUnavailableError as full:
                 if not is_told:
