@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -281,7 +281,9 @@ class LogReader:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open an SQLite file, its owner's alone: what is committed is on disk, readers and one writer go side by side."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # a file that is there is not opened and closed here: that drops the locks which other connections of this process hold on it
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")  # each commit reaches the disk before it is acknowledged

@@ -74,3 +74,17 @@ def test_marks_survive_a_kill(tmp_path):
     log = IntakeLog(tmp_path, LogBounds())
     assert log.marks.one(MarkKind.FILE, "a") == Mark(MarkKind.FILE, "a", b"7", 1)
     log.close()
+
+
+def test_a_second_connection_leaves_the_locks_of_the_first_alone(tmp_path):
+    """Whoever opens the file from elsewhere and closes it again must not take themselves for the last and drop the log."""
+    log = IntakeLog(tmp_path, LogBounds())
+    code = (
+        "import sys; from pathlib import Path; from streams.intake_log import LogReader\n"
+        "reader = LogReader(Path(sys.argv[1])); reader.last(); reader.close()"
+    )
+    log.append([RECORD]).result()
+    wal = (tmp_path / "intake.sqlite-wal").stat().st_ino
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)
+    assert (tmp_path / "intake.sqlite-wal").stat().st_ino == wal
+    log.close()
