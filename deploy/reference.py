@@ -99,6 +99,7 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "The file": listeners.Listeners,
     "syslog": listeners.Syslog,
     "syslog.rules": listeners.Rule,
+    "files": listeners.Files,
 }
 SETTINGS_INTRO: Final = """\
 # Settings

@@ -40,7 +40,7 @@ class Settings(BaseModel):
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
     body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
-    listeners: str | None = Field(None, description="file (YAML) of the ways in besides HTTP: syslog ports")
+    listeners: str | None = Field(None, description="file (YAML) of the ways in besides HTTP: syslog ports, followed files")
     kafka_servers: str = Field(
         "127.0.0.1:9092", min_length=1, description="some of Kafka's brokers, host:port separated by commas"
     )

@@ -119,6 +119,7 @@ class Service:
         self._log = IntakeLog(config.folder, config.log)
         self._dead = DeadLetters(config.folder, config.worker.dead_letter_bytes_max)
         self.intake = Intake(self._log, self._dead, self._wake_soon)
+        self.marks = self._log.marks
         self.questions = RemoteQuestions(config.ask_seconds)
         self.changes = Changes()
         self.ready = asyncio.Event()

@@ -25,6 +25,7 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         return ()
     from streams.embedded import SystemClock
     from streams.listeners import document, syslog
+    from streams.listeners.files import FileListener
     from streams.listeners.receiving import Receiver
     from streams.record import guarded
 
@@ -32,6 +33,7 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
     missing = sorted(told.sources() - known.keys())
     if missing:
         raise RefusedToStartError(f"listeners: no such format: {', '.join(missing)}")
-    taken = {name: guarded(known[name]) for name in told.sources()}
-    receiver = Receiver(settings.tenant, taken, service.intake, SystemClock().now_us, service.received)
-    return [syslog.listener(one, receiver) for one in told.syslog]
+    taken, now_us = {name: guarded(known[name]) for name in told.sources()}, SystemClock().now_us
+    receiver = Receiver(settings.tenant, taken, service.intake, now_us, service.received)
+    ports = [syslog.listener(one, receiver) for one in told.syslog]
+    return [*ports, *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files)]

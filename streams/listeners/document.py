@@ -66,22 +66,47 @@ class Syslog(Strict):
         return self
 
 
+class Files(Strict):
+    """Files that are written to, or put into a folder."""
+
+    name: Name = Field(description="what it is called in metrics")
+    paths: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(
+        min_length=1, max_length=100, description="which files: `*`, `?`, `[…]`; `**` is any folders. Absolute"
+    )
+    source: str = Field(description="the format that reads them")
+    whole: bool = Field(
+        default=False, description="whether a file is taken once it is finished, as one delivery, not line by line as it grows"
+    )
+    poll_seconds: float = Field(1.0, ge=0.05, le=3_600, description="how often is looked for what is new")
+    quiet_seconds: float = Field(
+        30.0, ge=0, le=86_400, description="a file not written to for so long is finished, and a last line without line end too"
+    )
+
+    @field_validator("paths")
+    @classmethod
+    def _absolute(cls, paths: list[str]) -> list[str]:
+        if not all(path.startswith("/") for path in paths):
+            raise ValueError("a path begins with /")
+        return paths
+
+
 class Listeners(Strict):
     """The file."""
 
     syslog: list[Syslog] = Field([], max_length=50, description="ports that take syslog")
+    files: list[Files] = Field([], max_length=50, description="files that are followed")
 
-    @field_validator("syslog")
-    @classmethod
-    def _named_once(cls, listeners: list[Syslog]) -> list[Syslog]:
-        if len({one.name for one in listeners}) < len(listeners):
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [*(one.name for one in self.syslog), *(one.name for one in self.files)]
+        if len(set(names)) < len(names):
             raise ValueError("two of one name")
-        return listeners
+        return self
 
     def sources(self) -> set[str]:
         """Return the names of all formats that are given something."""
         told = {rule.source for one in self.syslog for rule in one.rules}
-        return told | {one.source for one in self.syslog if one.source}
+        return told | {one.source for one in self.syslog if one.source} | {one.source for one in self.files}
 
 
 def read(path: Path) -> Listeners:

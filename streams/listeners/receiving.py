@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from sentinel.core.errors import Rejection, RejectionCode
 from streams.faults import report
 from streams.judging import Intake, Judged, judge, keep, set_aside, verdicts
-from streams.record import IntakeUnavailableError, Kind, LogRecord
+from streams.record import IntakeUnavailableError, Kind, LogRecord, Mark
 from streams.sources.contract import Source
 
 RECORD_BYTES_MAX: Final = 2 << 20
@@ -53,13 +53,13 @@ class Receiver:
     ) -> None:
         self._tenant, self._sources, self._intake, self._now_us, self._counts = tenant, sources, intake, now_us, counts
 
-    async def take(self, listener: str, records: Sequence[Received]) -> None:
-        """Return once all are durable, whether they could be read or not; wait while there is no room."""
-        if not records:
+    async def take(self, listener: str, records: Sequence[Received], marks: Sequence[Mark] = ()) -> None:
+        """Return once all are durable, whether they could be read or not, and `marks` with them; wait while there is no room."""
+        if not (records or marks):
             return
         is_large = sum(len(one.raw) for one in records) > OFF_LOOP_BYTES
         judged = await asyncio.to_thread(self._judged, records) if is_large else self._judged(records)
-        await self._keep(listener, judged)
+        await self._keep(listener, judged, marks)
         for name in {one.record.source for one in judged}:
             for verdict, count in verdicts([one for one in judged if one.record.source == name]).items():
                 self._counts[listener, name, verdict] += count
@@ -82,12 +82,12 @@ class Receiver:
                 judged[at].reject(Rejection(at, RejectionCode.TOO_LARGE, detail="longer than the listener takes; its beginning"))
         return judged
 
-    async def _keep(self, listener: str, judged: Sequence[Judged]) -> None:
+    async def _keep(self, listener: str, judged: Sequence[Judged], marks: Sequence[Mark]) -> None:
         is_told = False
         while True:
             try:
                 await set_aside(self._intake, judged)
-                return await keep(self._intake, judged)
+                return await keep(self._intake, judged, marks)
             except IntakeUnavailableError as full:
                 if not is_told:
                     report("listener-waits", listener=listener)

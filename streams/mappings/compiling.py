@@ -129,6 +129,7 @@ def compiled(mapping: Mapping, site_zone: str = DEFAULT_ZONE) -> Source:
         media_types=MEDIA_TYPES[mapping.format],
         split=decoder.split,
         cut=decoder.reader.cut,
+        has_header=mapping.format == "csv" and mapping.csv.columns is None,
     )
 
 

@@ -32,6 +32,7 @@ class Source:
     `decode` takes whole records (a JSON document, an XML message, a line) and never raises for
     what they hold: a bad record becomes a `Rejection`, the others go on.
     `split` cuts a file's bytes into records for formats that are not one record a line; None: NDJSON.
+    `has_header`: a file's first line names its columns, and a record is a line behind that one.
     `cut` does so with an open file, in blocks of records and the lines (from 1) they begin on; None: see `streams.files`.
     """
 
@@ -41,3 +42,4 @@ class Source:
     media_types: tuple[str, ...] = ("application/json",)
     split: Callable[[bytes], list[bytes]] | None = None
     cut: Callable[[IO[bytes]], Iterator[tuple[list[int], list[bytes]]]] | None = None
+    has_header: bool = False

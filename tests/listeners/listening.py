@@ -40,6 +40,7 @@ class Kept:
         self.log, self.dead = IntakeLog(folder, bounds or LogBounds()), DeadLetters(folder, 10**8)
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.intake = Intake(self.log, self.dead, wake)
+        self.marks = self.log.marks
         self.receiver = Receiver("t", SOURCES, self.intake, FixedClock().now_us, self.counts)
 
     def records(self) -> list[LogRecord]:

@@ -14,14 +14,21 @@ from tests.listeners.listening import event, free_port
 from tests.listeners.serving import ROOT, served
 
 
-def test_what_comes_by_syslog_can_be_asked_for(tmp_path):
-    """From a message on a port to the accesses of a patient, and counted."""
+def test_what_comes_by_listeners_can_be_asked_for(tmp_path):
+    """From a message on a port, or a line in a file, to the accesses of a patient; and counted."""
     port = free_port()
-    listeners = {"syslog": [{"name": "dpi", "transport": "tcp", "port": port, "source": "sentinel_json"}]}
+    log = tmp_path / "dpi.log"
+    log.write_bytes(event("f1") + b"\n")
+    listeners = {
+        "syslog": [{"name": "dpi", "transport": "tcp", "port": port, "source": "sentinel_json"}],
+        "files": [{"name": "followed", "paths": [str(log)], "source": "sentinel_json"}],
+    }
     with served(tmp_path, listeners) as service:
         with socket.create_connection(("127.0.0.1", port)) as sender:
             sender.sendall(b"".join(b"<13>1 - - dpi - - - %b\n" % event(n) for n in range(3)) + b"<13>SECRET\n")
-        assert len(service.accesses("p1", 3)) == 3
+        with log.open("ab") as file:
+            file.write(event("f2") + b"\n")
+        assert len(service.accesses("p1", 5)) == 5
         metrics = httpx.get(f"{service.url}/metrics").text
     assert 'sentinel_listener_records_total{listener="dpi",source="sentinel_json",verdict="accepted"} 3.0' in metrics
     assert 'verdict="unparseable"} 1.0' in metrics
