@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from sentinel.core.errors import RejectedError, RejectionCode
-from streams.intake_log import ROW_OVERHEAD_BYTES, IntakeLog, connect, transaction
+from streams.intake_log import ROW_OVERHEAD_BYTES, IntakeLog
 from streams.record import NO_SOURCE, ContextDecoder, DeadLetter, IntakeUnavailableError, Kind, LogRecord
 from streams.sources.contract import Source
+from streams.sqlite_file import connect, transaction
 
 FILE: Final = "dead_letters.sqlite"
 RETRY_AFTER_SECONDS: Final = 60

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from streams import marks
 from streams.record import IntakeUnavailableError, Kind, LogRecord, Mark
+from streams.sqlite_file import connect, transaction
 
 FILE: Final = "intake.sqlite"
 POSITION_MAX: Final = 2**62
-BUSY_SECONDS: Final = 10.0  # another process (`sentinel rejected redrive`) may be writing
 GROUP_RECORDS: Final = 5_000
 TRIM_RECORDS: Final = 10_000  # dropped in one transaction: appends wait no longer than this takes
 ROW_OVERHEAD_BYTES: Final = 128
@@ -277,31 +276,6 @@ class LogReader:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open an SQLite file, its owner's alone: what is committed is on disk, readers and one writer go side by side."""
-    # a file that is there is not opened and closed here: that drops the locks which other connections of this process hold on it
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")  # each commit reaches the disk before it is acknowledged
-    db.execute("PRAGMA journal_size_limit = 67108864")
-    return db
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Hold the file's write lock; commit at the end, roll back when it is left by an exception."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _insert(db: sqlite3.Connection, last: int, records: Sequence[LogRecord]) -> range:
