@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
@@ -76,6 +76,16 @@ def judge(source: Source, records: Sequence[LogRecord], bytes_max: int) -> list[
     for index, one in enumerate(judged):
         if len(one.record.raw) > bytes_max:
             one.reject(Rejection(index, RejectionCode.TOO_LARGE, detail=f"a record takes at most {bytes_max} bytes"))
+    return judged
+
+
+def judge_mixed(sources: Mapping[str, Source], records: Sequence[LogRecord], bytes_max: int) -> list[Judged]:
+    """Judge records of several sources, each source's together, and return all in the order they came."""
+    judged: list[Judged] = [Judged(record) for record in records]
+    for name in dict.fromkeys(record.source for record in records):
+        places = [at for at, record in enumerate(records) if record.source == name]
+        for at, one in zip(places, judge(sources[name], [records[at] for at in places], bytes_max), strict=True):
+            judged[at] = one
     return judged
 
 

@@ -11,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentinel.web import api, fhir, intake, reference, security
+from sentinel.web import api, cloudevents, fhir, hec, intake, otlp, reference, security
 from sentinel.web.body import Budget
+from sentinel.web.carried import Carrier
 from sentinel.web.feed import Feed
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports, UnavailableError
@@ -36,6 +37,9 @@ def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
     repeats = Repeats(ports.tenant, ports.intake, ports.clock)
     app.include_router(intake.router(ports, metrics, budget, repeats))
     app.include_router(fhir.router(ports, metrics, budget, repeats))
+    carrier = Carrier(ports, metrics, budget, repeats)
+    for router in (cloudevents.router, hec.router, otlp.router):
+        app.include_router(router(carrier))
     app.include_router(api.router(ports, feed))
     app.include_router(api.health(ports, metrics))
     app.include_router(security.router(ports.security))
@@ -64,6 +68,10 @@ class _Answers:
         path = request.url.path
         if path == "/fhir" or path.startswith("/fhir/"):
             return fhir.outcome_of(problem, TITLES.get(problem.code, problem.code))
+        if path == hec.ROOT or path.startswith(f"{hec.ROOT}/"):
+            return hec.answer_of(problem)
+        if path == otlp.PATH:
+            return otlp.answer_of(request, problem)
         is_page = not path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")
         if is_page and problem.status == 401:
             return security.login_page(path, 401, failed=False)

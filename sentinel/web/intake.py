@@ -89,6 +89,12 @@ def receipt(judged: Sequence[Judged]) -> Response:
     return Response(msgspec.json.encode(told), status_code=202 if whole else 207, media_type="application/json")
 
 
+def count_each(metrics: Metrics, judged: Sequence[Judged]) -> None:
+    """Count verdicts by each record's source and code."""
+    for name in {one.record.source for one in judged}:
+        count(metrics, name, [one for one in judged if one.record.source == name])
+
+
 def count(metrics: Metrics, name: str, judged: Sequence[Judged]) -> None:
     """Count verdicts by source and code."""
     for verdict, records in verdicts(judged).items():
@@ -157,12 +163,22 @@ def _check_count(raws: Sequence[bytes], limits: Limits) -> None:
         raise ProblemError(413, "too-large", f"a body takes at most {limits.records_max} records")
 
 
-def _source(ports: Ports, request: Request) -> Source:
-    """Return the source asked for: 400 when there is no such format, 415 when it is not sent as this media type."""
-    name = request.query_params.get("format") or request.headers.get(FORMAT_HEADER) or DEFAULT_FORMAT
+def format_of(request: Request) -> str:
+    """Return the format that a request names; empty: none."""
+    return request.query_params.get("format") or request.headers.get(FORMAT_HEADER) or ""
+
+
+def known(ports: Ports, name: str) -> Source:
+    """Return the source of a name: 400 when there is none."""
     source = ports.sources.get(name)
     if source is None:
         raise ProblemError(400, "bad-parameter", f"format is one of {', '.join(sorted(ports.sources))}")
+    return source
+
+
+def _source(ports: Ports, request: Request) -> Source:
+    """Return the source asked for: 400 when there is no such format, 415 when it is not sent as this media type."""
+    source = known(ports, format_of(request) or DEFAULT_FORMAT)
     taken = (JSON_TYPES | LINES_TYPES if "application/json" in source.media_types else frozenset()) | {*source.media_types}
     if media_type_of(request) not in taken:
         raise ProblemError(415, "unsupported-media-type", f"take {', '.join(sorted(taken))}")

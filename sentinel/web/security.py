@@ -22,6 +22,8 @@ COOKIE: Final = "sentinel_session"
 SECRET_LENGTH_MIN: Final = 16
 LOGIN_BYTES_MAX: Final = 4096
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+INTAKE: Final = frozenset({"/v1/events", "/v1/cloudevents", "/v1/logs", "/fhir", "/services/collector"})
+SCHEMES: Final = frozenset({"bearer", "splunk"})  # how keys are presented; the other is Splunk's HTTP Event Collector's
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 HEADERS: Final = {
@@ -81,7 +83,7 @@ def need_of(path: str) -> Need:
     """Return what `path` asks for."""
     if path in PROBES | {"/login", "/docs/style.css"} or path.startswith("/static/"):
         return Need.NOTHING
-    if path in {"/v1/events", "/fhir"} or path.startswith("/fhir/"):
+    if path in INTAKE or path.startswith(("/fhir/", "/services/collector/")):
         return Need.INTAKE
     if path in {"/docs", "/openapi.json"}:
         return Need.EITHER
@@ -145,7 +147,7 @@ def _may(request: Request, security: Security, need: Need) -> bool:
 
 def _bears(request: Request, secret: SecretStr) -> bool:
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    told = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    told = bearer.strip() if scheme.lower() in SCHEMES else request.headers.get("x-api-key", "")
     return _same(told, secret.get_secret_value())
 
 

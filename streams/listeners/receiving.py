@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sentinel.core.errors import Rejection, RejectionCode
 from streams.faults import report
-from streams.judging import Intake, Judged, judge, keep, set_aside, verdicts
+from streams.judging import Intake, Judged, judge_mixed, keep, set_aside, verdicts
 from streams.record import IntakeUnavailableError, Kind, LogRecord, Mark
 from streams.sources.contract import Source
 
@@ -69,14 +69,9 @@ class Receiver:
         self._counts[listener, "", verdict] += records
 
     def _judged(self, records: Sequence[Received]) -> list[Judged]:
-        """Judge each source's records together, and return all in the order they came."""
         received_us = self._now_us()
         logged = [LogRecord(self._tenant, Kind.EVENT, one.source, one.raw, received_us) for one in records]
-        judged = [Judged(record) for record in logged]
-        for name in {one.source for one in records}:
-            places = [at for at, one in enumerate(records) if one.source == name and not one.is_cut]
-            for at, one in zip(places, judge(self._sources[name], [logged[at] for at in places], RECORD_BYTES_MAX), strict=True):
-                judged[at] = one
+        judged = judge_mixed(self._sources, logged, RECORD_BYTES_MAX)
         for at, record in enumerate(records):
             if record.is_cut:
                 judged[at].reject(Rejection(at, RejectionCode.TOO_LARGE, detail="longer than the listener takes; its beginning"))
