@@ -1,4 +1,4 @@
-"""docs/listeners.md says what the code does."""
+"""docs/listeners.md and docs/collectors.md say what is there."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from streams.listeners.syslog import LOST, REFUSED, UNMATCHED
 from streams.yaml_file import parse
 from tests.listeners.listening import SOURCES
 
-PAGE = (Path(__file__).parents[2] / "docs" / "listeners.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, COLLECTORS = ((DOCS / name).read_text(encoding="utf-8") for name in ("listeners.md", "collectors.md"))
 
 
-@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE + COLLECTORS, re.DOTALL))
 def test_examples_can_be_used(example):
     """As they stand, with formats that are there."""
     assert parse(example.encode(), "listeners.yaml", Listeners, "file of listeners").sources() <= SOURCES.keys()
@@ -24,3 +25,9 @@ def test_examples_can_be_used(example):
 def test_verdicts_without_a_format_are_told():
     """Each in the table."""
     assert all(f"| `{verdict}` |" in PAGE for verdict in (LOST, REFUSED, UNMATCHED))
+
+
+def test_each_configuration_is_told():
+    """The table has the files of deploy/collectors, and no others."""
+    there = {file.name for file in (DOCS.parent / "deploy" / "collectors").iterdir()}
+    assert set(re.findall(r"^\| [^|]+ \| `([^`]+)` \|", COLLECTORS, re.MULTILINE)) == there
