@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -33,6 +34,31 @@ def test_what_comes_by_listeners_can_be_asked_for(tmp_path):
     assert 'sentinel_listener_records_total{listener="dpi",source="sentinel_json",verdict="accepted"} 3.0' in metrics
     assert 'verdict="unparseable"} 1.0' in metrics
     assert "SECRET" not in (tmp_path / "service.txt").read_text()
+
+
+@pytest.mark.timeout(300)
+def test_a_log_is_told_once_whoever_is_killed_meanwhile(tmp_path):
+    """The whole service killed while a log is written and rotated: each line is one access in the end, none is two."""
+    log, number = tmp_path / "dpi.log", 0
+    listeners = {"files": [{"name": "a", "paths": [f"{log}*"], "source": "sentinel_json", "poll_seconds": 0.05}]}
+    with served(tmp_path, listeners) as service:
+        for turn in range(4):
+            for _ in range(20):
+                lines = b"".join(event(number + n) + b"\n" for n in range(10))
+                number += 10
+                with log.open("ab") as file:
+                    file.write(lines[:300])
+                    file.flush()
+                    time.sleep(0.01)
+                    file.write(lines[300:])
+            service.kill()
+            log.rename(f"{log}.{turn}")
+            service.start()
+            if turn % 2:
+                service.wait_ready()
+        service.wait_ready()
+        found = [access["id"] for access in service.accesses("p1", number)]
+    assert sorted(found) == sorted(map(str, range(number)))
 
 
 @pytest.mark.parametrize(
