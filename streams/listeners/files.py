@@ -25,6 +25,7 @@ from streams.sources.contract import Source
 FILES_MAX: Final = 10_000
 HELD_MAX: Final = 200  # files held open
 GONE_MAX: Final = 1_000  # files remembered that are not there any more: they may come again compressed
+BATCHES_MAX: Final = 256  # of one file at a look: who writes without end must not keep us from the others
 STOP_SECONDS: Final = 5.0
 
 _packer: Final = msgspec.msgpack.Encoder()
@@ -133,13 +134,14 @@ class FileListener:
             report("file-not-read", error, listener=self._settings.name)
 
     async def _keep(self, one: Found, batches: Iterator[Batch]) -> None:
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        for _ in range(BATCHES_MAX):
+            batch = await asyncio.to_thread(next, batches, None)
+            if batch is None or self._stopping.is_set():
+                return
             if batch.is_broken:
                 report("file-cut-short", listener=self._settings.name)
             await self._receiver.take(self._settings.name, batch.records, [self._mark(one.key, _packer.encode(batch.place))])
             self._known[one.key] = batch.place
-            if self._stopping.is_set():
-                return
 
     def _hold(self, one: Found) -> None:
         if one.key not in self._held and len(self._held) < HELD_MAX:

@@ -138,7 +138,7 @@ class StreamListener:
         if len(self._open) > self._settings.connections_max:
             self._inlet.refused()
             return False
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        _find_out_when_gone(writer.get_extra_info("socket"))
         sender = writer.get_extra_info("peername")  # None: gone already
         if not (sender and self._inlet.admits(sender[0])):
             return False
@@ -230,6 +230,13 @@ class DatagramListener:
                 total = int.from_bytes(value[:4], "little")
                 self._inlet.lost((total - self._lost) & 0xFFFFFFFF)
                 self._lost = total
+
+
+def _find_out_when_gone(sock: socket.socket) -> None:
+    """Let a connection whose sender vanished break after two minutes, rather than stay open for hours."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _readable(sock: socket.socket) -> None:

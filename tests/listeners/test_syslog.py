@@ -212,6 +212,26 @@ def test_datagrams_are_messages(kept):
     assert kept.counts["tried", "", "sender-refused"] == 1
 
 
+def test_datagrams_that_the_kernel_dropped_are_counted(kept):
+    """What came faster than it could be taken is lost, and it is said how much."""
+    many = 12_000
+
+    async def run() -> None:
+        made = listener(settings("udp", source="sentinel_json"), kept.receiver)
+        port = made._settings.port
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for n in range(many):  # nobody reads yet
+                sender.sendto(told(n) + b" " * 2_000, ("127.0.0.1", port))
+            await made.start()
+            await eventually(lambda: bool(kept.counts))
+            sender.sendto(told("last"), ("127.0.0.1", port))  # what was dropped is told beside the next one that is not
+            await eventually(lambda: kept.counts["tried", "", "lost"] > 0)
+        await made.stop()
+
+    asyncio.run(run())
+    assert kept.counts["tried", "", "lost"] + kept.log.size.records == many + 1
+
+
 def test_a_full_log_holds_senders_back_and_loses_nothing(tmp_path):
     """No more is read while there is no room; once there is, all comes in order."""
     kept = Kept(tmp_path, LogBounds(records_max=2_000, retry_after_seconds=0))
