@@ -296,9 +296,22 @@ async def run():
     kept = Kept(Path(sys.argv[1]))
     told = Files(name="tried", paths=[sys.argv[2]], source="sentinel_json", poll_seconds=0.05)
     await FileListener(told, SOURCES["sentinel_json"], kept.receiver, kept.marks, SystemClock().now_us).start()
+    print("ready", flush=True)
     await asyncio.Event().wait()
 asyncio.run(run())
 """
+
+
+def started(command: list[str]) -> subprocess.Popen[bytes]:
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"ready\n"
+    return child
+
+
+def killed(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    child.stdout.close()
 
 
 def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
@@ -308,8 +321,8 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(data), f"{logs}/log*"]
     number = 0
     for turn in range(5):
-        child = subprocess.Popen(command, cwd=ROOT)
-        deadline = time.monotonic() + chance.uniform(0.7, 1.3)
+        child = started(command)
+        deadline = time.monotonic() + chance.uniform(0.1, 0.7)
         while time.monotonic() < deadline:
             lines = [event(number + n) + b"\n" for n in range(chance.randrange(1, 100))]
             number += len(lines)
@@ -320,12 +333,10 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
             written(logs / "log", data_[cut:])
         if turn % 2:
             (logs / "log").rename(logs / f"log.{turn}")
-        child.kill()
-        child.wait()
-    child = subprocess.Popen(command, cwd=ROOT)
+        killed(child)
+    child = started(command)
     deadline = time.monotonic() + 60
     while len(records_in(data)) < number and time.monotonic() < deadline:
         time.sleep(0.1)
-    child.kill()
-    child.wait()
+    killed(child)
     assert Counter(ids_of(records_in(data))) == Counter(map(str, range(number)))
