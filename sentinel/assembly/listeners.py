@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
-    """Return the ways in that the settings name.
+    """Return the listeners that the settings name.
 
     Raises:
         RefusedToStartError: their file cannot be used, names a format that is not taken, or a port cannot be had.
