@@ -83,7 +83,7 @@ CONTEXT = [
     *a_person("technician", UNITS[1], "technicien informatique"),
     a_patient("colleague", COLLEAGUE.identity),
     a_patient("child", birth_date="2019-05-01"),
-    Verdict("an-alert", "actor-1", ("vip_record",), Judgement.MISUSE, on(1)),
+    Verdict("an-alert", "actor-1", ("vip_record",), (), Judgement.MISUSE, on(1)),
 ]
 ODD = [  # what nobody does in that hospital
     an_event(when=on(30), actor_id="actor-0", application="imaging"),
