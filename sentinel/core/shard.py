@@ -262,8 +262,7 @@ class Shard:
             batch.actor_type[start:stop],
             batch.destination[start:stop],
             columns.emergency[start:stop],
-            np.fromiter(map(bool, batch.reason[start:stop]), np.bool_, stop - start),
-            np.fromiter(map(_names_a_ticket, batch.reason[start:stop]), np.bool_, stop - start),
+            *_reasons(batch.reason[start:stop]),
             columns.patient[start:stop] != NOBODY,
             columns.role[start:stop],
             self.rates,
@@ -317,6 +316,8 @@ class Shard:
 
     def _factor(self, actor: int, detector: str, patient: int) -> float:
         book = self.book
+        if not book.feedback.verdicts:
+            return 1.0
         return book.feedback.factor(book.actor_codes.name(actor), detector, book.patient_codes.name(patient))
 
     def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
@@ -468,8 +469,13 @@ _SHOWN: Final[NDArray[np.int64]] = np.array(  # by action
 )
 
 
-def _names_a_ticket(reason: str) -> bool:
-    return bool(reason) and _TICKET.search(reason) is not None
+def _reasons(reasons: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which reasons were given, and which name a ticket: of the few that were given."""
+    given = np.fromiter(map(bool, reasons), np.bool_, len(reasons))
+    tickets = np.zeros(len(reasons), dtype=np.bool_)
+    for at in given.nonzero()[0].tolist():
+        tickets[at] = _TICKET.search(reasons[at]) is not None
+    return given, tickets
 
 
 class Hit(NamedTuple):
