@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel import assembly
+from sentinel.assembly.outputs import delivery
 from sentinel.settings import Settings
 from streams.outbox import Outbox
 
@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def cursor_after_start(settings: Settings) -> str | None:
     """Return where the outputs stand once the service has set them up, before it asked the store anything."""
-    with assembly._delivery(settings):
+    with delivery(settings):
         pass
     box = Outbox(settings.data)
     try:
@@ -53,7 +53,7 @@ def test_a_store_that_was_there(settings: Settings):
 def test_without_outputs(settings: Settings):
     """Nothing is made, and what an outbox holds goes no further."""
     none = settings.model_copy(update={"outputs": None})
-    with assembly._delivery(none):
+    with delivery(none):
         pass
     assert list(settings.data.iterdir()) == []
     assert cursor_after_start(settings) == ""
