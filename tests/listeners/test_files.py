@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -302,16 +304,15 @@ asyncio.run(run())
 """
 
 
-def started(command: list[str]) -> subprocess.Popen[bytes]:
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"ready\n"
-    return child
-
-
-def killed(child: subprocess.Popen[bytes]) -> None:
-    child.kill()
-    child.wait()
-    child.stdout.close()
+@contextmanager
+def until_killed(command: list[str]) -> Iterator[None]:
+    """Run a program from when it is ready; it is killed at the end, whatever that is."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            child.kill()
 
 
 def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
@@ -321,22 +322,20 @@ def test_kills_lose_nothing_and_repeat_nothing(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(data), f"{logs}/log*"]
     number = 0
     for turn in range(5):
-        child = started(command)
-        deadline = time.monotonic() + chance.uniform(0.1, 0.7)
-        while time.monotonic() < deadline:
-            lines = [event(number + n) + b"\n" for n in range(chance.randrange(1, 100))]
-            number += len(lines)
-            data_ = b"".join(lines)
-            cut = chance.randrange(len(data_))
-            written(logs / "log", data_[:cut])
-            time.sleep(0.01)
-            written(logs / "log", data_[cut:])
-        if turn % 2:
-            (logs / "log").rename(logs / f"log.{turn}")
-        killed(child)
-    child = started(command)
-    deadline = time.monotonic() + 60
-    while len(records_in(data)) < number and time.monotonic() < deadline:
-        time.sleep(0.1)
-    killed(child)
+        with until_killed(command):
+            deadline = time.monotonic() + chance.uniform(0.1, 0.7)
+            while time.monotonic() < deadline:
+                lines = [event(number + n) + b"\n" for n in range(chance.randrange(1, 100))]
+                number += len(lines)
+                data_ = b"".join(lines)
+                cut = chance.randrange(len(data_))
+                written(logs / "log", data_[:cut])
+                time.sleep(0.01)
+                written(logs / "log", data_[cut:])
+            if turn % 2:
+                (logs / "log").rename(logs / f"log.{turn}")
+    with until_killed(command):
+        deadline = time.monotonic() + 60
+        while len(records_in(data)) < number and time.monotonic() < deadline:
+            time.sleep(0.1)
     assert Counter(ids_of(records_in(data))) == Counter(map(str, range(number)))
