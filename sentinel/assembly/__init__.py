@@ -1,7 +1,7 @@
 """Connects things: the only place where parts meet."""
 
 from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, online_model, pipeline, prepare
-from sentinel.assembly.distributed import bus, check_topics, rejected_topic, topics, worker
+from sentinel.assembly.distributed import bus, check_topics, gateway, rejected_topic, topics, worker
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
@@ -18,6 +18,7 @@ __all__ = [
     "dead_letters",
     "detectors",
     "formats",
+    "gateway",
     "is_mapping_file",
     "mapping_files",
     "online_model",
