@@ -233,6 +233,15 @@ def test_settings_that_cannot_be_used_are_refused(told: dict[str, Any], why: str
     assert "PLANTED" not in str(refused.value)
 
 
+@pytest.mark.parametrize("place", ["file:{0}", "file:{0}/none", "file:{0}/secret", "env:SENTINEL_NONE", "file:\0"])
+def test_a_secret_that_cannot_be_read_is_refused(tmp_path, place: str):
+    """A folder, nothing at all, bytes that are no text: by where it should be, without a byte of it."""
+    (tmp_path / "secret").write_bytes(b"abc\xff")
+    with pytest.raises(ValidationError, match="env:NAME or file:PATH") as refused:
+        section("https://soc.example/", authorization=place.format(tmp_path))
+    assert "0xff" not in str(refused.value)
+
+
 def test_a_file_of_authorities_that_is_none_is_refused(tmp_path):
     """At the start, not at the first alert."""
     (tmp_path / "ca.pem").write_text("none")
