@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -100,17 +100,19 @@ class FileListener:
 
     def _recognise(self, found: list[Found]) -> None:
         """Find out of files that are new whether they hold what was read under another name."""
+        read = sorted((place for place in self._known.values() if place.offset > 0), key=lambda place: -place.offset)
         new = [one for one in found if one.key not in self._known]
         for one in new:
             with suppress(OSError):
-                self._known[one.key] = self._recognised(one)
+                self._known[one.key] = self._recognised(one, read)
 
-    def _recognised(self, one: Found) -> Place:
+    def _recognised(self, one: Found, read: Sequence[Place]) -> Place:
+        """Return the place in a file among those `read`, the longest first; its beginning when it holds none of them."""
         if not self._settings.whole:
             with one.text() as text:
                 head, _ = read_up_to(text, PROOF_BYTES)
-            for place in sorted(self._known.values(), key=lambda place: -place.offset):
-                if place.offset > 0 and place.head == digest(head[: place.offset]) and _holds(one, place):
+            for place in read:
+                if place.head == digest(head[: place.offset]) and _holds(one, place):
                     return msgspec.structs.replace(place, path=one.name, device=one.key[0], inode=one.key[1], size=-1)
         return one.place()
 

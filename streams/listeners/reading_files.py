@@ -13,7 +13,17 @@ from typing import IO, Final
 import msgspec
 
 from streams import files as documents
-from streams.listeners.places import BUFFER_BYTES, CUT_SHORT, PROOF_BYTES, Place, decompressed, digest, proved, read_up_to, tail_before
+from streams.listeners.places import (
+    BUFFER_BYTES,
+    CUT_SHORT,
+    PROOF_BYTES,
+    Place,
+    decompressed,
+    digest,
+    proved,
+    read_up_to,
+    tail_before,
+)
 from streams.listeners.receiving import RECORD_BYTES_MAX, Received
 from streams.sources.contract import Source
 
