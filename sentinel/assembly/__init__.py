@@ -5,19 +5,19 @@ from sentinel.assembly.distributed import bus, check_topics, gateway, rejected_t
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
-from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
+from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
     "MODEL_NAME",
     "Store",
+    "alert_formats",
     "backfill",
     "bus",
     "check_topics",
     "context_decoder",
     "dead_letters",
     "detectors",
-    "formats",
     "gateway",
     "is_mapping_file",
     "mapping_files",
