@@ -383,7 +383,9 @@ def _newly_used(kept: Any, value: int) -> bool:
 
 # A stage allocates nothing, and the pass holds every table while it runs: counting references to the hundred arrays
 # again at each of its calls, which numba does unless told, would take fifteen times as long as the pass itself.
-_OPTIONS: Final[dict[str, Any]] = {"cache": True, "_nrt": False}
+# Python never calls one: the wrappers with which it would, which unpack those arrays one by one, took a third of the time
+# that all is compiled in.
+_OPTIONS: Final[dict[str, Any]] = {"cache": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _stage: Final[Callable[[F], F]] = njit(**_OPTIONS)
 
 
