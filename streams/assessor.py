@@ -124,8 +124,11 @@ class _Session:
             elif share is not None:
                 await share.take(polled)
                 self._has_more = await self._attempt(self._go_on(share))
-                if not self._is_refused and self.given is not None and share is self._share:
-                    share.balance()
+                self._balance(share)
+
+    def _balance(self, share: Share) -> None:
+        if not self._is_refused and self.given is not None and share is self._share:
+            share.balance()
 
     async def _go_on(self, share: Share) -> bool:
         if self._is_refused:  # what is held does not grow while the store refuses it
@@ -133,7 +136,7 @@ class _Session:
         return await share.go_on()
 
     async def close(self) -> None:
-        """Leave the store, once what is just being inserted is over: nobody may use a client that is closed, nor write beside us."""
+        """Leave the store, once the insert under way is over: nobody may use a client that is closed, nor write beside us."""
         if self._share is not None:
             self._share.leave()
             self._share = None
