@@ -196,7 +196,7 @@ def _network(address: str) -> Resource:
 
 def _source(access: Mapping[str, Any]) -> Resource:
     application = access["application"]
-    unknown = {"extension": [{"url": f"{_EXTENSION}/data-absent-reason", "valueCode": "unknown"}]}
+    unknown = {"extension": [{"url": f"{_EXTENSION}/data-absent-reason", "valueCode": "unknown"}], "type": "Device"}
     observer = {"type": "Device", "identifier": {"value": application}, "display": application} if application else unknown
     return _told({"site": access["site"], "observer": observer})
 
