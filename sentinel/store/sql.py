@@ -65,10 +65,15 @@ TESTS: Final = {
     "outcome": "outcome IN {p:Array(String)}",
     "patient_id": "patient_id IN {p:Array(String)}",
     "actor_id": "actor_id IN {p:Array(String)}",
+    "actor_type": "actor_type IN {p:Array(String)}",
     "actor_rpps": "actor_rpps IN {p:Array(String)}",
     "actor_id_or_rpps": "(actor_id IN {p:Array(String)} OR actor_rpps IN {p:Array(String)})",
     "actor_type_and_id": "(actor_type, actor_id) IN {p:Array(Tuple(String, String))}",
-    # of the resource or of the patient; an empty type: of any
+    "resource_type": "resource_type IN {p:Array(String)}",
+    "resource_id": "resource_id IN {p:Array(String)}",
+    "patient": "(patient_id IN {p:Array(String)} OR (resource_type = 'Patient' AND resource_id IN {p:Array(String)}))",
+    "resource_or_patient_id": "(resource_id IN {p:Array(String)} OR patient_id IN {p:Array(String)})",
+    # the same with their types, an empty one: of any. Slow, as pairs are made of every row: for several types at once
     "type_and_id": """(
         (resource_type, resource_id) IN {p:Array(Tuple(String, String))}
         OR ('', resource_id) IN {p:Array(Tuple(String, String))}

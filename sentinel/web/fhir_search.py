@@ -244,8 +244,10 @@ def _read_agent(search: Search, name: str, modifier: str, told: str) -> None:
         (kind, id_) for type_, id_ in found for kind in ([_ACTOR_TYPES[type_]] if type_ in _ACTOR_TYPES else every * (not type_))
     ]
     search.add("actor_id", [id_ for _, id_ in pairs])
-    if any(type_ for type_, _ in found):
+    if len({type_ for type_, _ in found}) > 1:
         search.add("actor_type_and_id", pairs)
+    elif found[0][0]:
+        search.add("actor_type", [kind for kind, _ in pairs[:1]])
 
 
 def _read_patient(search: Search, name: str, modifier: str, told: str) -> None:
@@ -261,11 +263,21 @@ def _read_patient(search: Search, name: str, modifier: str, told: str) -> None:
 
 def _read_entity(search: Search, name: str, modifier: str, told: str) -> None:
     if modifier == "identifier":
-        search.add("type_and_id", [("", id_) for id_ in _identifiers(search, name, told)])
+        search.add("resource_or_patient_id", _identifiers(search, name, told))
         return
     if modifier and not re.fullmatch("[A-Z][A-Za-z]+", modifier, re.ASCII):
         raise refused(name, "no modifier but a resource's type, identifier")
-    search.add("type_and_id", [_reference(one, modifier) for one in _values(name, told)])
+    found = [_reference(one, modifier) for one in _values(name, told)]
+    types, ids = {type_ for type_, _ in found}, [id_ for _, id_ in found]
+    if types == {""}:
+        search.add("resource_or_patient_id", ids)
+    elif types == {"Patient"}:
+        search.add("patient", ids)
+    elif len(types) == 1:
+        search.add("resource_type", list(types))
+        search.add("resource_id", ids)
+    else:
+        search.add("type_and_id", found)
 
 
 def _read_source(search: Search, name: str, modifier: str, told: str) -> None:

@@ -76,6 +76,19 @@ TESTS: list[tuple[list[tuple[str, list[Any]]], Passes]] = [
         lambda row: row.actor_id == "actor-2" or row.actor_rpps == "10100000001",
     ),
     ([("actor_type_and_id", [["human", "actor-1"]])], lambda row: (row.actor_type, row.actor_id) == ("human", "actor-1")),
+    ([("actor_type", ["human"]), ("actor_id", ["actor-1"])], lambda row: (row.actor_type, row.actor_id) == ("human", "actor-1")),
+    (
+        [("resource_or_patient_id", ["doc-1", "patient-4"])],
+        lambda row: row.resource_id == "doc-1" or row.patient_id == "patient-4",
+    ),
+    (
+        [("patient", ["doc-1", "patient-4"])],
+        lambda row: row.patient_id == "patient-4" or (row.resource_type, row.resource_id) == ("Patient", "doc-1"),
+    ),
+    (
+        [("resource_type", ["DocumentReference"]), ("resource_id", ["doc-1"])],
+        lambda row: (row.resource_type, row.resource_id) == ("DocumentReference", "doc-1"),
+    ),
     ([("type_and_id", [["Patient", "patient-3"]])], lambda row: row.patient_id == "patient-3"),
     ([("type_and_id", [["Patient", "doc-1"]])], lambda row: (row.resource_type, row.resource_id) == ("Patient", "doc-1")),
     (
