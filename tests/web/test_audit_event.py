@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +26,11 @@ from sentinel.core.event import (
     row_of,
 )
 from sentinel.web.audit_event import audit_event
+from sentinel.web.fhir_form import to_xml
 from streams.sources.fhir_auditevent import SOURCE
+from tests.real import REAL, needs_real
+from tests.sources.test_fhir_real_records import FILES as FHIR_FILES
+from tests.sources.test_real_logs import FILES, SOURCES, records
 
 KEY = "0f" * 16
 FAILURES = (Outcome.MINOR_FAILURE, Outcome.SERIOUS_FAILURE, Outcome.MAJOR_FAILURE)
@@ -63,7 +69,10 @@ events = st.builds(
 
 def access_of(event: AccessEvent) -> dict[str, Any]:
     """Return the access as the store answers it."""
-    row = row_of(event)
+    return access_of_row(row_of(event))
+
+
+def access_of_row(row: EventRow) -> dict[str, Any]:
     told = row._asdict() | {"key": KEY, "source": "sentinel_json", "occurred_at": rfc3339(row.occurred_at)}
     return told | {"received_at": rfc3339(row.occurred_at + 1_500_000)}
 
@@ -120,3 +129,18 @@ def test_it_is_valid_and_in_order(event: AccessEvent):
     resource = audit_event(access_of(event))
     known = json.loads(AuditEvent.model_validate(resource).model_dump_json())
     assert skeleton(known) == skeleton(resource)
+
+
+REAL_FILES = {REAL / name: format_ for name, (format_, *_) in FILES.items()} | dict.fromkeys(FHIR_FILES, SOURCE.name)
+
+
+@needs_real
+@pytest.mark.parametrize("path", REAL_FILES, ids=lambda path: path.name)
+def test_real_events_are_read_as_the_same(path: Path):
+    """Of all formats, in JSON and in XML: no name, no id and no reason that somebody wrote is lost on the way."""
+    source = SOURCES[REAL_FILES[path]]
+    for row in source.decode(records(source, path)[:200]).rows[:100]:
+        resource = audit_event(access_of_row(row))
+        AuditEvent.model_validate(resource)
+        assert read(resource) == [as_fhir_tells_it(row._replace(sub=""))]
+        assert SOURCE.decode([to_xml(json.dumps(resource).encode())]).rows == read(resource)
