@@ -3,6 +3,7 @@
 The elements are in FHIR's order. `streams.sources.fhir_auditevent` reads the same event out of it again, but for what
 FHIR does not tell apart: a failed login from a login that failed, an export from a share by mail or link and a print on paper,
 a program from the machine it runs on, a patient's record from the Patient resource.
+A type of resource with a blank in it is left out.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def router(ports: Ports) -> APIRouter:
         """
         return await repository.search(request, request.query_params.multi_items())
 
-    @routes.post(f"/{AUDIT_EVENT}/_search", summary="Search for AuditEvents, with nothing in the URL", responses=_RESPONSES)
+    @routes.post(
+        f"/{AUDIT_EVENT}/_search", summary="Search, with nothing in the URL", responses=_RESPONSES, openapi_extra=_POSTED
+    )
     async def post_search(request: Request) -> Response:
         """Do the same, with the parameters as a form in the body."""
         return await repository.search(request, await repository.form_of(request))
@@ -233,6 +235,9 @@ _OUTCOME: Final[dict[str, Any]] = {
     "description": "Why not.",
 }
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((400, 404, 406, 415, 503), _OUTCOME)
+_POSTED: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {FORM_TYPE: {"schema": {"type": "object"}}}},
+}
 _MORE: Final = {"_count": "how many in a page", "_sort": "date or -date", "_format": "json or xml"}
 _SEARCHED: Final[dict[str, Any]] = {
     "parameters": [

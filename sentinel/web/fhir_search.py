@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, ActorType, microseconds, moment
+from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, ActorType
 from sentinel.web.audit_event import DEEDS, OUTCOMES
+from sentinel.web.fhir_dates import Period, any_of, both, periods_of
 from sentinel.web.problem import ProblemError
 from streams.sources.fhir.codes import RPPS_SYSTEMS
 from streams.sources.fhir.references import target
@@ -32,7 +31,6 @@ _ACTOR_TYPES: Final = {
 }
 
 Test = tuple[str, list[Any]]
-Period = tuple[int, int]  # from, until: µs since 1970 UTC
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -200,14 +198,21 @@ def _read_id(search: Search, name: str, modifier: str, told: str) -> None:
     search.add("key", [one for one in _values(name, told) if _KEY.fullmatch(one)])
 
 
+def _periods(name: str, told: str) -> list[Period]:
+    try:
+        return any_of(period for one in _values(name, told) for period in periods_of(one))
+    except ValueError:
+        raise refused(name, "an RFC 3339 time or the beginning of one, behind eq, ne, ge, gt, le, lt, sa or eb") from None
+
+
 def _read_date(search: Search, name: str, modifier: str, told: str) -> None:
     _check_modifier(name, modifier)
-    search.periods = _both(search.periods, _any_of(_periods(name, told)))
+    search.periods = both(search.periods, _periods(name, told))
 
 
 def _read_last_updated(search: Search, name: str, modifier: str, told: str) -> None:
     _check_modifier(name, modifier)
-    search.received = _both(search.received, _any_of(_periods(name, told)))
+    search.received = both(search.received, _periods(name, told))
 
 
 def _read_address(search: Search, name: str, modifier: str, told: str) -> None:
@@ -334,79 +339,3 @@ _READERS: Final[Mapping[str, Callable[[Search, str, str, str], None]]] = {
     "action": _reader_of_codes("action", _LETTERS),
     "outcome": _reader_of_codes("outcome", _OUTCOMES),
 }
-
-# Dates: each value is a period, as long as it is exact (R4, 3.1.1.4.4).
-
-_DATE: Final = re.compile(
-    r"(?P<prefix>eq|ne|ge|gt|le|lt|sa|eb)?"
-    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?:T(?P<clock>\d\d:\d\d)(?P<second>:\d\d(?P<fraction>\.\d+)?)?"
-    r"(?P<offset>Z|[+ -]\d\d:\d\d)?)?)?)?",
-    re.ASCII,
-)
-_MINUTE_US: Final = 60_000_000
-
-
-def _periods(name: str, told: str) -> list[Period]:
-    return [period for one in _values(name, told) for period in _periods_of(name, one)]
-
-
-def _periods_of(name: str, value: str) -> list[Period]:
-    """Return what a value with its prefix lets pass: for an instant `sa` is `gt` and `eb` is `lt`."""
-    match = _DATE.fullmatch(value)
-    try:
-        begin, end = _exactly(match)
-    except ValueError:
-        raise refused(name, "an RFC 3339 time or the beginning of one, behind eq, ne, ge, gt, le, lt, sa or eb") from None
-    before, after = (TIME_MIN_US, begin), (end, TIME_MAX_US)
-    return {
-        "ne": [before, after],
-        "ge": [(begin, TIME_MAX_US)],
-        "gt": [after],
-        "sa": [after],
-        "le": [(TIME_MIN_US, end)],
-        "lt": [before],
-        "eb": [before],
-    }.get(match["prefix"] or "eq", [(begin, end)])  # type: ignore[index]
-
-
-def _exactly(match: re.Match[str] | None) -> Period:
-    """Return the period that a date stands for; without an offset it is told in UTC.
-
-    Raises:
-        ValueError: there is no such time.
-    """
-    if match is None:
-        raise ValueError("no date")
-    year, month, day = int(match["year"]), int(match["month"] or 1), int(match["day"] or 1)
-    if match["clock"] is None:
-        begin = datetime(year, month, day, tzinfo=UTC)
-        return microseconds(begin), microseconds(_next_day(begin, match))
-    offset = (match["offset"] or "Z").replace(" ", "+")  # a bare + in a URL is a space
-    begin_us = microseconds(moment(f"{year:04}-{month:02}-{day:02}T{match['clock']}{match['second'] or ':00'}{offset}"))
-    if match["fraction"]:
-        return begin_us, begin_us + max(1, 1_000_000 // 10 ** (len(match["fraction"]) - 1))
-    return begin_us, begin_us + (1_000_000 if match["second"] else _MINUTE_US)
-
-
-def _next_day(begin: datetime, match: re.Match[str]) -> datetime:
-    """Return the first moment behind a year, a month or a day."""
-    last = begin if match["day"] else begin.replace(month=begin.month if match["month"] else 12)
-    if not match["day"]:
-        last = last.replace(day=monthrange(last.year, last.month)[1])
-    return datetime.fromordinal(last.toordinal() + 1).replace(tzinfo=UTC)
-
-
-def _any_of(periods: Iterable[Period]) -> list[Period]:
-    """Return the periods as few that lie apart."""
-    apart: list[Period] = []
-    for begin, end in sorted(one for one in periods if one[0] < one[1]):
-        if apart and begin <= apart[-1][1]:
-            apart[-1] = (apart[-1][0], max(apart[-1][1], end))
-        else:
-            apart.append((begin, end))
-    return apart
-
-
-def _both(ones: Iterable[Period], others: Sequence[Period]) -> list[Period]:
-    """Return what lies within both."""
-    return _any_of((max(one[0], other[0]), min(one[1], other[1])) for one in ones for other in others)
