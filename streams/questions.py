@@ -74,6 +74,22 @@ class RemoteQuestions:
         answer: Answer = await self._ask("accesses_by_actor", tenant, list(actor_ids), **asked)
         return answer
 
+    async def search(
+        self,
+        tenant: str,
+        wanted: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        since: int | None,
+        until: int | None,
+        latest_first: bool,
+        limit: int,
+        after: str | None,
+    ) -> Answer:
+        """See the port."""
+        asked = {"since": since, "until": until, "latest_first": latest_first, "limit": limit, "after": after}
+        answer: Answer = await self._ask("search", tenant, list(wanted), **asked)
+        return answer
+
     async def summary_of_patient(
         self, tenant: str, patient_ids: Sequence[str], *, since: int | None, until: int | None
     ) -> list[Answer]:

@@ -30,6 +30,7 @@ QUESTIONS: Final = frozenset(
     {
         "accesses_to_patient",
         "accesses_by_actor",
+        "search",
         "summary_of_patient",
         "hour_by_weekday",
         "alerts",

@@ -59,6 +59,25 @@ class Questions:
         """Return what a person or service did, under any of their ids, the latest first."""
         return self._accesses("actor_id", tenant, actor_ids, since, until, limit, before)
 
+    def search(
+        self,
+        tenant: str,
+        wanted: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        latest_first: bool = True,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> AccessPage:
+        """Return the accesses that pass all tests of `wanted`, each one of `sentinel.store.sql.TESTS` with its values.
+
+        By time, then key, so that pages do not shift; `after` is the `next` of the page before.
+        """
+        asked = {f"p{number}": _values(name, values) for number, (name, values) in enumerate(wanted)}
+        asked |= {"tenant": tenant, "limit": _bounded(limit), **_period(since, until), **_edge(after, latest_first=latest_first)}
+        return _access_page(self._rows(sql.search([name for name, _ in wanted], latest_first=latest_first), asked), limit)
+
     def summary_of_patient(
         self,
         tenant: str,
@@ -165,9 +184,7 @@ class Questions:
         before: str | None,
     ) -> AccessPage:
         asked = {"of": of, "tenant": tenant, "ids": list(ids), "limit": _bounded(limit), **_period(since, until)}
-        rows = self._rows(sql.ACCESSES, asked | _access_cursor(before))
-        following = f"{rows[-1][3]} {rows[-1][0]}" if len(rows) == _bounded(limit) else None
-        return AccessPage([_access(row) for row in rows], following)
+        return _access_page(self._rows(sql.ACCESSES, asked | _access_cursor(before)), limit)
 
     def _by_key(self, tenant: str, keys: Sequence[str], since: int, until: int, limit: int) -> list[Access]:
         asked = {"tenant": tenant, "keys": list(keys), "limit": _bounded(limit), **_period(since, until)}
@@ -182,6 +199,11 @@ class Questions:
         with without_data("answer"):
             rows = self._client.query(query, parameters=asked, query_formats=formats).result_rows
             return [tuple(row) for row in rows]
+
+
+def _access_page(rows: list[tuple[Any, ...]], limit: int) -> AccessPage:
+    following = f"{rows[-1][3]} {rows[-1][0]}" if len(rows) == _bounded(limit) else None
+    return AccessPage([_access(row) for row in rows], following)
 
 
 def _access(row: tuple[Any, ...]) -> Access:
@@ -218,6 +240,26 @@ def _period(since: int | None, until: int | None) -> dict[str, int]:
 def _access_cursor(before: str | None) -> dict[str, int | str]:
     at, _, key = (before or f"{TIME_MAX_US} ").partition(" ")
     return {"before_at": int(at), "before_key": key}
+
+
+def _edge(after: str | None, *, latest_first: bool) -> dict[str, int | str]:
+    """Return what a search goes on behind."""
+    at, _, key = (after or f"{TIME_MAX_US if latest_first else TIME_MIN_US} ").partition(" ")
+    return {"edge_at": int(at), "edge_key": key}
+
+
+def _values(test: str, values: Sequence[Any]) -> Any:
+    """Return the values of a test as the client takes them: pairs as tuples, a column's name alone.
+
+    Raises:
+        ValueError: no column that may be asked of.
+    """
+    if test in {"empty", "told"}:
+        [column] = values
+        if column not in sql.TESTED:
+            raise ValueError("no such column")
+        return column
+    return [tuple(value) if isinstance(value, list) else value for value in values]
 
 
 def _alert_cursor(before: str | None) -> dict[str, float | str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _PERIOD: Final = """
@@ -24,6 +25,12 @@ _COLUMNS: Final = """
     resource_type, resource_id, resource_sensitivity, resource_count, purpose, reason,
     client_address, device, application, site, session, destination,
     partition, offset, ordinal, explained_by, p_value, detectors, weighed"""
+
+
+def _within(column: str) -> str:
+    moment = f"toUnixTimestamp64Micro({column})"
+    return f"arrayExists(period -> {moment} >= period.1 AND {moment} < period.2, {{p:Array(Tuple(Int64, Int64))}})"
+
 
 _KEYS: Final = "key IN (SELECT toFixedString(unhex(arrayJoin({keys:Array(String)})), 16))"
 
@@ -50,6 +57,67 @@ FROM access
 WHERE tenant = {{tenant:String}} AND {_PERIOD} AND {_KEYS}
 ORDER BY occurred_at, hex_key
 LIMIT {{limit:UInt32}}"""
+
+# What a search may ask of an access, each test with the values that `{p}` stands for.
+TESTS: Final = {
+    "key": _KEYS.replace("{keys:", "{p:"),
+    "action": "action IN {p:Array(String)}",
+    "outcome": "outcome IN {p:Array(String)}",
+    "patient_id": "patient_id IN {p:Array(String)}",
+    "actor_id": "actor_id IN {p:Array(String)}",
+    "actor_type": "actor_type IN {p:Array(String)}",
+    "actor_rpps": "actor_rpps IN {p:Array(String)}",
+    "actor_id_or_rpps": "(actor_id IN {p:Array(String)} OR actor_rpps IN {p:Array(String)})",
+    "actor_type_and_id": "(actor_type, actor_id) IN {p:Array(Tuple(String, String))}",
+    "resource_type": "resource_type IN {p:Array(String)}",
+    "resource_id": "resource_id IN {p:Array(String)}",
+    "patient": "(patient_id IN {p:Array(String)} OR (resource_type = 'Patient' AND resource_id IN {p:Array(String)}))",
+    "resource_or_patient_id": "(resource_id IN {p:Array(String)} OR patient_id IN {p:Array(String)})",
+    # the same with their types, an empty one: of any. Slow, as pairs are made of every row: for several types at once
+    "type_and_id": """(
+        (resource_type, resource_id) IN {p:Array(Tuple(String, String))}
+        OR ('', resource_id) IN {p:Array(Tuple(String, String))}
+        OR ('Patient', patient_id) IN {p:Array(Tuple(String, String))}
+        OR ('', patient_id) IN {p:Array(Tuple(String, String))})""",
+    "application": "application IN {p:Array(String)}",
+    "address": "client_address IN {p:Array(String)}",
+    "address_begins": "arrayExists(told -> startsWith(lowerUTF8(client_address), told), {p:Array(String)})",
+    "address_holds": "arrayExists(told -> position(lowerUTF8(client_address), told) > 0, {p:Array(String)})",
+    "occurred_within": _within("occurred_at"),
+    "received_within": _within("received_at"),
+    "empty": "{p:Identifier} = ''",
+    "told": "{p:Identifier} != ''",
+}
+TESTED: Final = frozenset({"patient_id", "client_address", "application"})  # what `empty` and `told` may ask of
+
+
+def search(tests: Sequence[str], *, latest_first: bool) -> str:
+    """Return the statement that asks for what passes all of some `TESTS`; the values of the first are parameter `p0`, and so on.
+
+    Raises:
+        ValueError: there is no such test.
+    """
+    if not TESTS.keys() >= set(tests):
+        raise ValueError("no such test")
+    passed = " AND ".join(TESTS[name].replace("{p:", f"{{p{number}:") for number, name in enumerate(tests)) or "true"
+    behind, ahead, order = ("<", ">", "DESC") if latest_first else (">", "<", "ASC")
+    last = "least(min(occurred_at), edge)" if latest_first else "greatest(max(occurred_at), edge)"
+    return f"""
+WITH fromUnixTimestamp64Micro({{edge_at:Int64}}, 'UTC') AS edge
+SELECT {_COLUMNS}
+FROM access
+WHERE tenant = {{tenant:String}} AND {_PERIOD} AND {passed}
+    AND occurred_at {behind}= edge AND (occurred_at, hex_key) {behind} (edge, {{edge_key:String}})
+    AND occurred_at {ahead}= (
+        SELECT {last} FROM (
+            SELECT occurred_at FROM access
+            WHERE tenant = {{tenant:String}} AND {_PERIOD} AND {passed} AND occurred_at {behind} edge
+            ORDER BY occurred_at {order} LIMIT {{limit:UInt32}}
+        )
+    )
+ORDER BY occurred_at {order}, hex_key {order}
+LIMIT {{limit:UInt32}}"""
+
 
 SUMMARY_OF_PATIENT: Final = f"""
 SELECT

@@ -11,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentinel.web import api, cloudevents, fhir, hec, intake, otlp, reference, security, verdicts
+from sentinel.web import api, cloudevents, fhir, fhir_repository, hec, intake, otlp, reference, security, verdicts
 from sentinel.web.body import Budget
 from sentinel.web.carried import Carrier
 from sentinel.web.feed import Feed
+from sentinel.web.fhir_form import form_asked, in_form
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports, UnavailableError
 from sentinel.web.problem import TITLES, ProblemError, problem_response, unavailable
@@ -37,6 +38,7 @@ def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
     repeats = Repeats(ports.tenant, ports.intake, ports.clock)
     app.include_router(intake.router(ports, metrics, budget, repeats))
     app.include_router(fhir.router(ports, metrics, budget, repeats))
+    app.include_router(fhir_repository.router(ports))
     carrier = Carrier(ports, metrics, budget, repeats)
     for router in (cloudevents.router, hec.router, otlp.router):
         app.include_router(router(carrier))
@@ -68,7 +70,7 @@ class _Answers:
         """Return the answer to a problem."""
         path = request.url.path
         if path == "/fhir" or path.startswith("/fhir/"):
-            return fhir.outcome_of(problem, TITLES.get(problem.code, problem.code))
+            return in_form(form_asked(request), fhir.outcome_of(problem, TITLES.get(problem.code, problem.code)))
         if path == hec.ROOT or path.startswith(f"{hec.ROOT}/"):
             return hec.answer_of(problem)
         if path == otlp.PATH:

@@ -13,7 +13,10 @@ from fastapi import APIRouter, Request, Response
 
 from sentinel.core.errors import RejectedError, Rejection, RejectionCode
 from sentinel.core.ids import derive
+from sentinel.web.audit_event import VERSION
 from sentinel.web.body import JSON_TYPES, Budget, media_type_of, off_loop, read_body, size_expected
+from sentinel.web.fhir_form import JSON as MEDIA_TYPE
+from sentinel.web.fhir_form import XML, XML_TYPES, form_asked, in_form
 from sentinel.web.intake import SYNTAX, count
 from sentinel.web.metrics import Metrics
 from sentinel.web.ports import Ports
@@ -21,10 +24,11 @@ from sentinel.web.problem import ProblemError
 from sentinel.web.repeats import PARAMETERS, Repeats, settle
 from streams.judging import Judged, judge
 from streams.record import Kind, LogRecord
+from streams.sources.fhir import xml_form
 
-MEDIA_TYPE: Final = "application/fhir+json"
 AUDIT_EVENT: Final = "AuditEvent"
 EVENT_SOURCE: Final = "fhir_auditevent"
+ETAG: Final = f'W/"{VERSION}"'
 CONTEXT_SOURCE: Final = "fhir"
 BUNDLE_TYPES: Final = frozenset({"batch", "transaction", "collection"})
 CODE_SYSTEM: Final = "urn:sentinel:rejection-code"
@@ -43,8 +47,17 @@ ISSUE_TYPES: Final = {
     RejectionCode.TOO_LARGE: "too-long",
     RejectionCode.TOO_DEEP: "too-costly",
 }
-_HTTP_ISSUE_TYPES: Final = {401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 408: "timeout",
-                            413: "too-long", 415: "not-supported", 503: "transient"}  # fmt: skip
+_HTTP_ISSUE_TYPES: Final = {
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    408: "timeout",
+    413: "too-long",
+    415: "not-supported",
+    503: "transient",
+}
 
 
 class _Peek(msgspec.Struct):
@@ -107,12 +120,17 @@ def outcome_of(problem: ProblemError, title: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A resource, and what the URL or the Bundle's request says it is (empty: nothing)."""
+    """A resource, and what the URL or the Bundle's request says it is (empty: nothing).
+
+    `is_xml`: it is XML; `was_xml`: it came in a Bundle of XML, and is JSON by now.
+    """
 
     raw: bytes
     type: str = ""
     id: str = ""
     put: bool = False
+    is_xml: bool = False
+    was_xml: bool = False
     refusal: Rejection | None = None
 
 
@@ -137,13 +155,18 @@ class FhirIntake:
 
     async def bundle(self, request: Request) -> Response:
         """Take a Bundle entry by entry; a transaction whole or not at all."""
-        return await self._taken(request, self._bundle)
+
+        async def taken(body: bytes) -> _Taken:
+            return await self._bundle(body, is_xml=_is_xml(request))
+
+        return await self._taken(request, taken)
 
     async def resource(self, request: Request, resource_type: str, resource_id: str = "") -> Response:
         """Take one resource: 201 when posted, 200 when put."""
 
         async def taken(body: bytes) -> _Taken:
-            [one] = await off_loop(len(body), self._judged, [_Asked(body, resource_type, resource_id)])
+            asked = _Asked(body, resource_type, resource_id, is_xml=_is_xml(request))
+            [one] = await off_loop(len(body), self._judged, [asked])
             return _Taken([one], [one], lambda: _told(request, one, resource_type, is_put=bool(resource_id)))
 
         return await self._taken(request, taken)
@@ -153,15 +176,15 @@ class FhirIntake:
             body = await self._body(request)
             async with self._repeats.once(request, body) as once:
                 if once.first is not None:
-                    return once.first
+                    return await _in_form(request, once.first)
                 taken = await take(body)
                 answer = await settle(self._ports.intake, taken.kept, taken.tell, once)
         if not once.is_dry_run:
             count(self._metrics, CONTEXT_SOURCE, taken.judged)
-        return answer
+        return await _in_form(request, answer)
 
-    async def _bundle(self, body: bytes) -> _Taken:
-        kind, asked = await off_loop(len(body), self._entries, body)
+    async def _bundle(self, body: bytes, *, is_xml: bool) -> _Taken:
+        kind, asked = await off_loop(len(body), self._entries, body, is_xml=is_xml)
         judged = await off_loop(len(body), self._judged, asked)
         bad = [one for one in judged if one.rejection is not None]
         if bad and kind in {"", "transaction"}:  # "": the body is no Bundle
@@ -169,17 +192,17 @@ class FhirIntake:
         return _Taken(judged, _with_bytes(judged), lambda: _response(_answer(kind, asked, judged), 200, {}))
 
     async def _body(self, request: Request) -> bytes:
-        if media_type_of(request) not in JSON_TYPES:
-            raise ProblemError(415, "unsupported-media-type", f"take {', '.join(sorted(JSON_TYPES))}")
+        if media_type_of(request) not in JSON_TYPES | XML_TYPES:
+            raise ProblemError(415, "unsupported-media-type", f"take {', '.join(sorted(JSON_TYPES | XML_TYPES))}")
         body = await read_body(request, self._ports.limits)
         if not body.strip():
             raise ProblemError(400, "empty")
         return body
 
-    def _entries(self, body: bytes) -> tuple[str, list[_Asked]]:
+    def _entries(self, body: bytes, *, is_xml: bool) -> tuple[str, list[_Asked]]:
         """Return the Bundle's type and what it asks; an empty type and the body itself when it is no such Bundle."""
         try:
-            bundle = _bundle.decode(body)
+            bundle = _bundle.decode(xml_form.to_json(body) if is_xml else body)
         except _UNREADABLE as error:
             return "", [_Asked(body, refusal=_why(error))]
         if bundle.resourceType != "Bundle":
@@ -188,7 +211,7 @@ class FhirIntake:
             return "", [_Asked(body, refusal=_bad_value("/type", f"take {', '.join(sorted(BUNDLE_TYPES))}"))]
         if len(bundle.entry) > self._ports.limits.records_max:
             raise ProblemError(413, "too-large", f"a Bundle takes at most {self._ports.limits.records_max} entries")
-        return bundle.type, [_asked(entry) for entry in bundle.entry]
+        return bundle.type, [replace(_asked(entry), was_xml=is_xml) for entry in bundle.entry]
 
     def _judged(self, asked: Sequence[_Asked]) -> list[Judged]:
         """Judge each; AuditEvents are decoded together."""
@@ -208,7 +231,7 @@ class FhirIntake:
         """Say by its type what a resource is for; refuse one that is not what it was said to be."""
         record = LogRecord(self._ports.tenant, Kind.EVENT, EVENT_SOURCE, asked.raw, received_us)
         try:
-            peek = _peek.decode(asked.raw) if asked.refusal is None else _Peek("")
+            peek = _peek.decode(_json_of(asked)) if asked.refusal is None else _Peek("")
             refusal = asked.refusal or _mismatch(asked, peek)
         except _UNREADABLE as error:
             refusal = _why(error)
@@ -251,6 +274,8 @@ def router(ports: Ports, metrics: Metrics, budget: Budget, repeats: Repeats) -> 
     @routes.put("/{resource_type}/{resource_id}", summary="Put a resource", responses=_RESPONSES, openapi_extra=_BODY)
     async def put_resource(request: Request, resource_type: str, resource_id: str) -> Response:
         """Take the state of one context resource, in place of what was known under its id."""
+        if resource_type == AUDIT_EVENT:
+            raise ProblemError(405, "method-not-allowed", "what was recorded stays as it is", headers={"Allow": "GET"})
         _check_type(resource_type, ports.context_types)
         return await intake.resource(request, resource_type, resource_id)
 
@@ -272,10 +297,24 @@ def _asked(entry: _Entry) -> _Asked:
     return _Asked(bytes(entry.resource), resource_type, resource_id, put=asked.method == "PUT")
 
 
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+def _is_xml(request: Request) -> bool:
+    return media_type_of(request) in XML_TYPES
+
+
+def _json_of(asked: _Asked) -> bytes:
+    return xml_form.to_json(asked.raw) if asked.is_xml else asked.raw
+
+
+async def _in_form(request: Request, answer: Response) -> Response:
+    return await off_loop(len(answer.body), in_form, form_asked(request), answer)
+
+
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, RejectedError)
 
 
 def _why(error: Exception) -> Rejection:
+    if isinstance(error, RejectedError):  # it was XML
+        return Rejection(0, error.code, error.pointer, error.detail)
     if isinstance(error, RecursionError):
         return Rejection(0, RejectionCode.TOO_DEEP)
     if isinstance(error, msgspec.ValidationError):
@@ -288,6 +327,8 @@ def _mismatch(asked: _Asked, peek: _Peek) -> Rejection | None:
         return _bad_value("/resourceType", "not the type the URL says")
     if asked.id and peek.id != asked.id:
         return _bad_value("/id", "not the id the URL says")
+    if (asked.is_xml or asked.was_xml) and peek.resourceType != AUDIT_EVENT:
+        return Rejection(0, RejectionCode.NOT_AN_EVENT, "/resourceType", "of XML AuditEvents alone are taken, context is JSON")
     return None
 
 
@@ -304,9 +345,18 @@ def _rejected(record: LogRecord, why: Rejection) -> Judged:
 def _told(request: Request, one: Judged, resource_type: str, *, is_put: bool) -> Response:
     if one.rejection is not None:
         return _refused([one], in_bundle=False)
-    where = f"{str(request.base_url).rstrip('/')}/fhir/{resource_type}/{quote(one.id, safe='')}"
+    headers = {"Location": f"{request.base_url}fhir/{_place(one, resource_type)}"}
+    if one.record.kind is Kind.EVENT:
+        headers["ETag"] = ETAG
     told = outcome({"severity": "information", "code": "informational", "details": {"text": "kept"}})
-    return _response(told, 200 if is_put else 201, {"Location": where})
+    return _response(told, 200 if is_put else 201, headers)
+
+
+def _place(one: Judged, resource_type: str) -> str:
+    """Return where a resource is: an event, of several patients the first one's, by its key, under which it can be read."""
+    if one.record.kind is Kind.EVENT:
+        return f"{AUDIT_EVENT}/{one.keys[0]}/_history/{VERSION}"
+    return f"{resource_type}/{quote(one.id, safe='')}"
 
 
 def _refused(judged: Sequence[Judged], *, in_bundle: bool) -> Response:
@@ -333,8 +383,10 @@ def _entry(one: Judged, *, put: bool) -> dict[str, Any]:
     if one.rejection is not None:
         status = _status({one.rejection.code})
         return {"status": f"{status} {HTTPStatus(status).phrase}", "outcome": outcome(issue_of(one.rejection))}
-    kind = AUDIT_EVENT if one.record.kind is Kind.EVENT else _peek.decode(one.record.raw).resourceType
-    return {"status": "200 OK" if put else "201 Created", "location": f"{kind}/{quote(one.id, safe='')}"}
+    if one.record.kind is Kind.EVENT:
+        return {"status": "201 Created", "location": _place(one, AUDIT_EVENT), "etag": ETAG}
+    kind = _peek.decode(one.record.raw).resourceType
+    return {"status": "200 OK" if put else "201 Created", "location": _place(one, kind)}
 
 
 def _response(content: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
@@ -348,6 +400,6 @@ _OUTCOME: Final[dict[str, Any]] = {
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((400, 404, 409, 413, 415, 422, 503), _OUTCOME)
 _RESOURCE: Final = {"type": "object", "description": "A FHIR R4 or R5 resource"}
 _BODY: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": _RESOURCE}}},
+    "requestBody": {"required": True, "content": {MEDIA_TYPE: {"schema": _RESOURCE}, XML: {"schema": _RESOURCE}}},
     "parameters": PARAMETERS,
 }

@@ -61,6 +61,27 @@ class Questions(Protocol):
         """Return `{accesses: [Access], next}`, the latest first."""
         ...
 
+    async def search(
+        self,
+        tenant: str,
+        wanted: Sequence[tuple[str, Sequence[Any]]],
+        *,
+        since: int | None,
+        until: int | None,
+        latest_first: bool,
+        limit: int,
+        after: str | None,
+    ) -> Answer:
+        """Return `{accesses: [Access], next}` of what passes all tests of `wanted`, each a name and its values.
+
+        The tests are `key`, `action`, `outcome`, `patient_id`, `actor_id`, `actor_type`, `actor_rpps`, `actor_id_or_rpps`,
+        `resource_type`, `resource_id`, `patient`, `resource_or_patient_id`, `application`, `address`, `address_begins`,
+        `address_holds` (in lower case): any of some texts; `actor_type_and_id`, `type_and_id` (of the resource or the patient,
+        an empty type: of any): any of some pairs; `occurred_within`, `received_within`: any of some periods (from, until);
+        `empty`, `told`: whether a column, `patient_id`, `client_address` or `application`, is.
+        """
+        ...
+
     async def summary_of_patient(
         self, tenant: str, patient_ids: Sequence[str], *, since: int | None, until: int | None
     ) -> list[Answer]:

@@ -17,6 +17,7 @@ TITLES: Final = {
     "empty": "There is no record in the body",
     "not-found": "There is nothing here",
     "method-not-allowed": "This cannot be done here",
+    "not-acceptable": "No such form is written here",
     "timeout": "The body took too long to arrive",
     "too-large": "The body is larger than is taken",
     "unsupported-media-type": "This media type or content coding is not taken here",

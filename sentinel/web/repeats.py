@@ -116,8 +116,9 @@ def _tried(answer: Response) -> Response:
     answer.headers[DRY_RUN_HEADER] = "1"
     if answer.status_code in {201, 202}:
         answer.status_code = 200
-    if "location" in answer.headers:
-        del answer.headers["location"]
+    for name in ("location", "etag"):
+        if name in answer.headers:
+            del answer.headers[name]
     return answer
 
 

@@ -79,14 +79,16 @@ def _is_any(host: str) -> bool:
         return not host
 
 
-def need_of(path: str) -> Need:
-    """Return what `path` asks for."""
+def need_of(path: str, method: str = "GET") -> Need:
+    """Return what `path` asks for; under `/fhir` events are pushed with one key, and read with the other."""
     if path in PROBES | {"/login", "/docs/style.css"} or path.startswith("/static/"):
         return Need.NOTHING
+    if path in {"/docs", "/openapi.json", "/fhir/metadata"}:
+        return Need.EITHER
+    if path.startswith("/fhir/") and (method in {"GET", "HEAD"} or path.endswith("/_search")):
+        return Need.CONSOLE
     if path in INTAKE or path.startswith(("/fhir/", "/services/collector/")):
         return Need.INTAKE
-    if path in {"/docs", "/openapi.json"}:
-        return Need.EITHER
     return Need.CONSOLE
 
 
@@ -96,7 +98,7 @@ def admit(request: Request, security: Security) -> None:
     Raises:
         ProblemError: 421, 403 or 401.
     """
-    need = need_of(request.url.path)
+    need = need_of(request.url.path, request.method)
     if request.url.path not in PROBES:
         _check_host(request, security)
     _check_origin(request)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from lxml import etree
 
+from sentinel.core.ids import event_key
 from streams.intake_log import LogBounds
 from streams.record import Kind
 from tests.web.api_parts import an_app
@@ -61,10 +63,12 @@ def codes(outcome) -> list[str]:
 
 
 def test_an_audit_event_is_created(app):
-    """201 with its Location; the resource is in the log as it came."""
+    """201 with where it can be read, and its version; the resource is in the log as it came."""
     answer = post(app, "/fhir/AuditEvent", audit())
     assert answer.status_code == 201
-    assert answer.headers["location"] == "http://127.0.0.1:8000/fhir/AuditEvent/x1"
+    key = event_key("t", "fhir_auditevent", "x1", "").hex()
+    assert answer.headers["location"] == f"http://127.0.0.1:8000/fhir/AuditEvent/{key}/_history/1"
+    assert answer.headers["etag"] == 'W/"1"'
     assert answer.headers["content-type"] == FHIR
     assert [(record.kind, record.source, json.loads(record.raw)) for record in app.kept()] == [
         (Kind.EVENT, "fhir_auditevent", audit())
@@ -122,12 +126,12 @@ def test_the_url_and_the_resource_must_agree(app):
 
 
 def test_a_resource_of_no_use_is_not_taken(app):
-    """404 says what is; AuditEvents are not put."""
+    """404 says what is; AuditEvents are not put, for what was recorded stays."""
     answer = post(app, "/fhir/Claim", {"resourceType": "Claim", "id": "c"})
     assert (answer.status_code, answer.json()["issue"][0]["code"]) == (404, "not-found")
     assert "Encounter" in answer.json()["issue"][0]["details"]["text"]
     put = app.client.put("/fhir/AuditEvent/x1", content=json.dumps(audit()), headers={"Content-Type": FHIR})
-    assert put.status_code == 404
+    assert (put.status_code, put.headers["allow"]) == (405, "GET")
     assert app.letters() == app.kept() == []
 
 
@@ -194,9 +198,63 @@ def test_entries_ask_for_post_or_put_with_a_resource(app):
     assert statuses == ["422", "422", "422", "200", "200"]
 
 
-def test_xml_is_refused(app):
+XML = "application/fhir+xml"
+AUDIT_XML = b"""<AuditEvent xmlns="http://hl7.org/fhir"><id value="x1"/>
+<type><system value="http://terminology.hl7.org/CodeSystem/audit-event-type"/><code value="rest"/></type>
+<action value="R"/><recorded value="2026-03-01T10:00:00Z"/>
+<agent><who><reference value="Practitioner/a1"/></who><requestor value="true"/></agent>
+<source><observer><display value="DPI"/></observer></source>
+<entity><what><reference value="Patient/p1"/></what></entity></AuditEvent>"""
+
+
+def test_an_audit_event_may_be_xml(app):
+    """Kept as it came, known under the same key as in JSON, and answered in XML unless JSON is asked for."""
+    answer = app.post(AUDIT_XML, XML, "/fhir/AuditEvent")
+    assert (answer.status_code, answer.headers["content-type"]) == (201, XML)
+    assert etree.fromstring(answer.content).tag == "{http://hl7.org/fhir}OperationOutcome"
+    again = app.post(json.dumps(audit()).encode(), FHIR, "/fhir/AuditEvent", Accept=XML)
+    assert (again.headers["location"], again.headers["content-type"]) == (answer.headers["location"], XML)
+    plain = app.post(AUDIT_XML, XML, "/fhir/AuditEvent?_format=json")
+    assert (plain.headers["content-type"], plain.json()["resourceType"]) == (FHIR, "OperationOutcome")
+    assert app.kept()[0].raw == AUDIT_XML
+
+
+def test_a_bundle_may_be_xml(app):
+    """AuditEvents are taken out of it; context in XML is refused, entry by entry, as what is read of it in JSON may repeat."""
+    entry = b'<entry><resource>%b</resource><request><method value="POST"/><url value="x"/></request></entry>'
+    encounter_xml = b'<Encounter xmlns="http://hl7.org/fhir"><id value="n1"/></Encounter>'
+    entries = b"".join(entry % one for one in (AUDIT_XML, encounter_xml, AUDIT_XML.replace(b"2026-03", b"SECRET")))
+    body = b'<Bundle xmlns="http://hl7.org/fhir"><type value="batch"/>%b</Bundle>' % entries
+    answer = app.post(body, XML, "/fhir")
+    statuses = [node.get("value") for node in etree.fromstring(answer.content).iter("{http://hl7.org/fhir}status")]
+    assert (answer.status_code, [status[:3] for status in statuses]) == (200, ["201", "422", "422"])
+    assert b"SECRET" not in answer.content
+    assert [json.loads(record.raw)["id"] for record in app.kept()] == ["x1"]
+    assert sorted(letter.letter.code for letter in app.letters()) == ["bad-time", "not-an-event"]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        (b"<AuditEvent SECRET", XML, 400),
+        (b'{"resourceType": "AuditEvent"}', XML, 400),
+        (AUDIT_XML, FHIR, 400),
+        (b"<SECRET/>", XML, 422),
+        (b'<!DOCTYPE a [<!ENTITY b "SECRET">]><AuditEvent xmlns="http://hl7.org/fhir"><id value="&b;"/></AuditEvent>', XML, 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/fhir/AuditEvent", "/fhir"])
+def test_xml_that_is_none_is_refused(app, body, media_type, status, path):
+    """As JSON that is none."""
+    answer = app.post(body, media_type, path, Accept=FHIR)
+    assert answer.status_code in ({status, 422} if path == "/fhir" else {status})
+    assert (answer.json()["resourceType"], "SECRET" in answer.text) == ("OperationOutcome", False)
+    assert app.kept() == []
+
+
+def test_another_media_type_is_refused(app):
     """415 as an OperationOutcome."""
-    answer = app.post(b"<AuditEvent/>", "application/fhir+xml", "/fhir/AuditEvent")
+    answer = app.post(b"<AuditEvent/>", "text/turtle", "/fhir/AuditEvent")
     assert (answer.status_code, answer.json()["resourceType"]) == (415, "OperationOutcome")
 
 
