@@ -19,6 +19,7 @@ from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import Detector
 from sentinel.core.model import Model
+from sentinel.core.rules import NO_RULES, Rules
 from sentinel.core.shard import Shard
 from sentinel.core.snapshot import Snapshots
 from sentinel.core.work import Processed
@@ -26,19 +27,23 @@ from sentinel.core.work import Processed
 
 @dataclass(slots=True)
 class Pipeline:
-    """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all."""
+    """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all.
+
+    `rules`: what is told less, or looked at more closely.
+    """
 
     tenant: str
     detectors: Sequence[Detector]
     model: Model | None = None
     per_day: float = 0.0
     timezone: str = "Europe/Paris"
+    rules: Rules = NO_RULES
     common: Common = field(init=False)
     shard: Shard = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone)
+        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules)
 
     @property
     def book(self) -> ContextBook:
