@@ -54,13 +54,15 @@ class Keeper(Protocol):
 class Summary:
     """What `summary.json` holds: counts, the share of patient accesses with an explanation, and what the process cost.
 
-    `silent_detectors`, `reasons_off`: those that can find, or explain, nothing, each with what has to be on file for it.
+    `alerts`: those told; `suppressed`: those that rules keep back. `silent_detectors`, `reasons_off`: those that can find, or
+    explain, nothing, each with what has to be on file for it.
     """
 
     events: int
     rejected: int
     skipped: int
     alerts: int
+    suppressed: int
     explained: float
     seconds: float
     cpu_seconds: float
@@ -77,6 +79,7 @@ class Summary:
 class Replay:
     """One run over context and files. `keep_rows`: how many rows the keeper gathers before it writes.
 
+    `suppressed`: whether the alerts that rules keep back are written too.
     `received_at` (µs): when the events came, 0: nobody knows. Events before `since`, or at or after `until` (µs), are left out.
     """
 
@@ -89,6 +92,7 @@ class Replay:
     received_at: int = 0
     since: int = TIME_MIN_US
     until: int = TIME_MAX_US
+    suppressed: bool = False
     events: int = 0
     rejected: int = 0
     skipped: int = 0
@@ -167,7 +171,8 @@ class Replay:
             events=self.events,
             rejected=self.rejected,
             skipped=self.skipped,
-            alerts=len(self.alerts),
+            alerts=sum(not alert.suppressed for alert in self.alerts.values()),
+            suppressed=sum(alert.suppressed for alert in self.alerts.values()),
             explained=round(self.explained / max(1, self.patient_accesses), 4),
             seconds=round(time.monotonic() - started, 3),
             cpu_seconds=round(cpu, 3),
@@ -201,10 +206,10 @@ def _made_to_stay() -> Iterator[None]:
         gc.enable()
 
 
-def write_alerts(alerts: dict[str, Alert], to: Path) -> None:
+def write_alerts(alerts: Sequence[Alert], to: Path) -> None:
     """Write the alerts in order of their first event: the same alerts always give the same bytes."""
     with to.open("w", encoding="utf-8") as out:
-        for alert in sorted(alerts.values(), key=lambda alert: (alert.first_seen, alert.id)):
+        for alert in sorted(alerts, key=lambda alert: (alert.first_seen, alert.id)):
             out.write(alert.to_json() + "\n")
 
 
@@ -220,7 +225,7 @@ def replay(job: Replay, context: Path | None, files: Sequence[str], out: Path) -
     """Run a job and write `alerts.ndjson` and `summary.json` into `out`; rejections go where the job says."""
     started = time.monotonic()
     assess(job, context, files)
-    write_alerts(job.alerts, out / "alerts.ndjson")
+    write_alerts([alert for alert in job.alerts.values() if job.suppressed or not alert.suppressed], out / "alerts.ndjson")
     summary = job.summary(started)
     (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
     return summary

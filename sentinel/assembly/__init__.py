@@ -6,6 +6,7 @@ from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
+from sentinel.assembly.rules import last_verdicts, preview_rules, rule_file, rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "detectors",
     "formats",
     "is_mapping_file",
+    "last_verdicts",
     "mapping_files",
     "online_model",
     "outbox",
@@ -26,10 +28,13 @@ __all__ = [
     "outputs",
     "pipeline",
     "prepare",
+    "preview_rules",
     "redrive",
     "redrive_outputs",
     "rejected_topic",
     "replay",
+    "rule_file",
+    "rules",
     "sample_alert",
     "serve",
     "source",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sentinel.core.detector import Detector
 from sentinel.core.plugins import discover, enabled
+from sentinel.core.rules import NO_RULES, Rules
 from sentinel.lean import look_for_garbage_rarely
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def online_model() -> SessionTrees:
     return SessionTrees()
 
 
-def pipeline(settings: Settings, tenant: str | None = None) -> Pipeline:
-    """Return the core as these settings want it, for one tenant."""
+def pipeline(settings: Settings, tenant: str | None = None, *, rules: Rules = NO_RULES) -> Pipeline:
+    """Return the core as these settings want it, for one tenant, under rules."""
     from sentinel.core.pipeline import Pipeline
 
     return Pipeline(
@@ -42,6 +43,7 @@ def pipeline(settings: Settings, tenant: str | None = None) -> Pipeline:
         model=online_model() if settings.model else None,
         per_day=settings.budget,
         timezone=settings.timezone,
+        rules=rules,
     )
 
 

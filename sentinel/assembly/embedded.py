@@ -16,6 +16,7 @@ from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipel
 from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
+from sentinel.assembly.rules import rules
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -55,11 +56,15 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
 
 
 def parts(settings: Settings) -> Parts:
-    """Return what the worker process is made of; each is made where it runs."""
+    """Return what the worker process is made of; each is made where it runs, under the rules as they stand now.
+
+    Raises:
+        RefusedToStartError: the file of rules cannot be used.
+    """
     from streams.parts import Parts
 
     return Parts(
-        build_pipeline=partial(pipeline, settings),
+        build_pipeline=partial(pipeline, settings, rules=rules(settings)),
         sources=partial(sources, settings),
         context_decoder=context_decoder,
         open_store=partial(Store, settings),

@@ -60,7 +60,7 @@ def _accesses(answer: dict[str, Any], as_json: bool) -> None:
     show_rows(_COLUMNS, [[access.get(name, "") for name in _COLUMNS] for access in answer["accesses"]])
 
 
-def ask(url: str | None, path: str, told: dict[str, str] | None = None, **asked: int) -> Any:
+def ask(url: str | None, path: str, told: dict[str, str] | None = None, **asked: int | str) -> Any:
     """Return what the running service answers: to a question, or to what it is `told`.
 
     Raises:

@@ -6,7 +6,7 @@ Evaluated in event time and one event at a time, so that no result hangs on batc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ from sentinel.core.alert import Usual
 from sentinel.core.book import ContextBook
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.detector import Finding, Scope, Words
-from sentinel.core.event import ActorType
+from sentinel.core.event import TIME_MAX_US, TIME_MIN_US, ActorType
 
 WATCH_LIST: Final = "watch_list"  # who finds something in each access that a list wants told
 _NONE: Final[frozenset[str]] = frozenset()
@@ -99,37 +99,38 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.by_name)
 
+    def between(self, since: int | None, until: int | None) -> Rules:
+        """Return the same rules as if they were in force from `since` until `until`; None: from the first, to the last moment."""
+        first, last = TIME_MIN_US if since is None else since, TIME_MAX_US if until is None else until
+        return rules_of([replace(rule, since=first, until=last) for rule in self.by_name.values()])
+
     def in_force(self, first: int, last: int, book: ContextBook) -> InForce:
         """Return those in force at some time from `first` to `last` (µs), with the book's numbers for the names they tell."""
         rules = [rule for rule in self.by_name.values() if rule.since <= last and first < rule.until]
         return InForce([_numbered(rule, book) for rule in rules], book)
 
-    def hides(self, held: Iterable[str], finding: Finding, alert: str) -> Rule | None:
-        """Return what hides a finding of the story `alert`, of the rules `held` for its event; None: it is told.
+    def hides(self, held: Iterable[str], detector: str, alert: str) -> Rule | None:
+        """Return what hides a detector's finding of the story `alert`, of the rules `held` for its event; None: it is told.
 
         What is watched is never hidden. One that may hide what is critical comes first.
         """
-        if self.raises(held, finding, alert):
+        if self.raises(held, detector, alert):
             return None
-        hiding = [rule for rule in self._fitting(held, finding, alert) if rule.kind is not RuleKind.WATCH_LIST]
+        hiding = [rule for rule in self._fitting(held, detector, alert) if rule.kind is not RuleKind.WATCH_LIST]
         return min(hiding, key=lambda rule: not rule.is_narrow, default=None)
 
-    def raises(self, held: Iterable[str], finding: Finding, alert: str) -> dict[str, float]:
-        """Return by how much each watch-list raises the story of a finding."""
-        found = self._fitting(held, finding, alert)
+    def raises(self, held: Iterable[str], detector: str, alert: str) -> dict[str, float]:
+        """Return by how much each watch-list raises the story of a detector's finding."""
+        found = self._fitting(held, detector, alert)
         return {rule.name: rule.raises for rule in found if rule.kind is RuleKind.WATCH_LIST}
-
-    def is_narrow(self, name: str) -> bool:
-        """Whether the rule of that name may hide what is critical."""
-        return name in self.by_name and self.by_name[name].is_narrow
 
     def wants_every(self, held: Iterable[str]) -> list[str]:
         """Return the watch-lists, of the rules `held` for an event, that want each access told."""
         return [name for name in held if name in self.by_name and self.by_name[name].every_access]
 
-    def _fitting(self, held: Iterable[str], finding: Finding, alert: str) -> list[Rule]:
+    def _fitting(self, held: Iterable[str], detector: str, alert: str) -> list[Rule]:
         found = [self.by_name[name] for name in held if name in self.by_name]
-        return [rule for rule in found if rule.about.fits(finding.detector, alert)]
+        return [rule for rule in found if rule.about.fits(detector, alert)]
 
 
 NO_RULES: Final = Rules()

@@ -359,10 +359,10 @@ class Shard:
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
-        if hiding := self.rules.hides(held, finding, story.id):
+        if hiding := self.rules.hides(held, finding.detector, story.id):
             story.hide(replace(finding, hidden_by=hiding.name), event, others, narrowly=hiding.is_narrow)
         else:
-            story.add(finding, event, others, self.rules.raises(held, finding, story.id))
+            story.add(finding, event, others, self.rules.raises(held, finding.detector, story.id))
         self._admit(story, is_asked=finding.detector == WATCH_LIST)
 
     def _admit(self, story: Story, *, is_asked: bool) -> None:

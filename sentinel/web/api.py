@@ -29,13 +29,14 @@ class UsualModel(BaseModel):
 
 
 class ReasonModel(BaseModel):
-    """One finding: what was observed, what is usual, how often chance alone gives it."""
+    """One finding: what was observed, what is usual, how often chance alone gives it; null: it says nothing of chance."""
 
     detector: str
     observed: float | int | str | None
     usual: UsualModel
     p_value: float | None
     text: dict[Literal["fr", "en"], str]
+    suppressed_by: str = Field(default="", description="The rule that hides it; left out when there is none.")
 
 
 class AlertModel(BaseModel):
@@ -56,6 +57,9 @@ class AlertModel(BaseModel):
     reasons: list[ReasonModel]
     not_explained_by: list[str]
     late: bool = Field(default=False, description="Found in history that was taken in afterwards; left out when false.")
+    suppressed: bool = Field(default=False, description="Kept and not told, by rules; left out when false.")
+    suppressed_by: list[str] = Field(default=[], description="Rules that hide something of it; left out when there are none.")
+    raised_by: list[str] = Field(default=[], description="Watch-lists it is on; left out when there are none.")
 
 
 class AccessModel(BaseModel):
@@ -141,6 +145,9 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
         actor: Annotated[str | None, Query(max_length=256)] = None,
         patient: Annotated[str | None, Query(max_length=256)] = None,
         late: Annotated[bool | None, Query(description="Only those that a backfill found, or only the others.")] = None,
+        suppressed: Annotated[
+            bool | Literal["all"], Query(description="Only those that rules keep back, only the others, or all.")
+        ] = False,
         order: Literal["priority", "time"] = "priority",
         limit: Limit = 100,
         before: Before = None,
@@ -155,6 +162,7 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
             actor=actor,
             patient=patient,
             late=late,
+            suppressed=None if suppressed == "all" else suppressed,
             order=order,
             limit=limit,
             before=before,
