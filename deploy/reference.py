@@ -25,6 +25,7 @@ from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
 from sentinel.core.plugins import discover
 from sentinel.settings import Settings
+from streams import rules_file
 from streams.listeners import document as listeners
 from streams.mappings import document
 from streams.outputs.contract import Output, Section
@@ -105,6 +106,18 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "syslog": listeners.Syslog,
     "syslog.rules": listeners.Rule,
     "files": listeners.Files,
+}
+RULE_KEYS_INTRO: Final = """\
+# Keys of the file of rules
+
+What the YAML file may say that `SENTINEL_RULES` names; what rules do is in [rules.md](rules.md). A key that is not here is
+refused. Anchors and tags are not taken. A list without entries is any.
+"""
+RULE_PARTS: Final[dict[str, type[BaseModel]]] = {
+    "The file": rules_file.File,
+    "suppressions": rules_file.Suppression,
+    "watch_lists": rules_file.WatchList,
+    "maintenance": rules_file.Maintenance,
 }
 SETTINGS_INTRO: Final = """\
 # Settings
@@ -308,6 +321,11 @@ def listener_keys_page() -> str:
     return _keys_page(LISTENER_KEYS_INTRO, LISTENER_PARTS)
 
 
+def rule_keys_page() -> str:
+    """Return every key that the file of rules may have, part by part."""
+    return _keys_page(RULE_KEYS_INTRO, RULE_PARTS)
+
+
 def _keys_page(intro: str, parts: Mapping[str, type[BaseModel]]) -> str:
     return _page(intro, *(f"## {title}\n\n{_keys_table(model)}" for title, model in parts.items()))
 
@@ -364,6 +382,7 @@ PAGES: Final[dict[str, Page]] = {
     "listener_keys.md": listener_keys_page,
     "mapping_keys.md": mapping_keys_page,
     "output_keys.md": output_keys_page,
+    "rule_keys.md": rule_keys_page,
     "settings.md": settings_page,
 }
 

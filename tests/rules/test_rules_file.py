@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import reference
+from sentinel import assembly
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.event import ActorType
-from sentinel.core.rules import RuleKind, Selector
+from sentinel.core.rules import NO_RULES, RuleKind, Selector
+from sentinel.settings import Settings
 from streams.rules_file import check_names, read, state_of
 from streams.yaml_file import WrongFileError
 
@@ -94,3 +97,14 @@ def test_a_rule_stands_somewhere_in_time(tmp_path: Path) -> None:
     rule = read(a_file(tmp_path, suppressions=[a_suppression()])).rules().by_name["coding"]
     moments = (rule.since - 1, rule.since, rule.until - 1, rule.until)
     assert [state_of(rule, moment) for moment in moments] == ["to come", "in force", "in force", "over"]
+
+
+def test_the_example_of_the_docs_can_be_used(tmp_path: Path) -> None:
+    """Each kind once, with detectors and formats that are there."""
+    text = (Path(reference.DOCS) / "rules.md").read_text(encoding="utf-8")
+    path = tmp_path / "rules.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    found = assembly.rule_file(Settings(), path).rules()
+    assert sorted(str(rule.kind) for rule in found.by_name.values()) == ["maintenance", "suppression", "watch-list"]
+    assert assembly.rules(Settings()) == NO_RULES
+    assert assembly.rules(Settings(rules=str(path))) == found
