@@ -37,6 +37,7 @@ def alert_of(told: Mapping[str, Any]) -> Alert:
         suppressed=told.get("suppressed", False),
         suppressed_by=tuple(told.get("suppressed_by", ())),
         raised_by=tuple(told.get("raised_by", ())),
+        configuration=told.get("configuration", ""),
     )
 
 

@@ -1,6 +1,6 @@
 """Connects things: the only place where parts meet."""
 
-from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, online_model, pipeline, prepare
+from sentinel.assembly.core import MODEL_NAME, configuration, context_decoder, detectors, online_model, pipeline, prepare, promote
 from sentinel.assembly.distributed import bus, check_topics, rejected_topic, topics, worker
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
@@ -15,6 +15,7 @@ __all__ = [
     "backfill",
     "bus",
     "check_topics",
+    "configuration",
     "context_decoder",
     "dead_letters",
     "detectors",
@@ -29,6 +30,7 @@ __all__ = [
     "pipeline",
     "prepare",
     "preview_rules",
+    "promote",
     "redrive",
     "redrive_outputs",
     "rejected_topic",

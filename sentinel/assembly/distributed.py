@@ -67,6 +67,8 @@ def worker(settings: Settings) -> faust.App:
     from streams.normaliser import IntakeParts, Normaliser
     from streams.sharing import Shared
 
+    if settings.configuration is not None or settings.shadow is not None:
+        raise RefusedToStartError("workers take no configuration and no shadow yet: SENTINEL_CONFIGURATION, SENTINEL_SHADOW")
     if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
         raise RefusedToStartError("a worker needs a store that several processes can write to: SENTINEL_STORE=clickhouse://…")
     kafka, declared = bus(settings), topics(settings)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentinel.assembly.core import pipeline
+from sentinel.assembly.core import configuration, pipeline
 from sentinel.assembly.distributed import bus, topics
 from sentinel.assembly.formats import must_be_there, source
 from sentinel.assembly.rules import rules
@@ -48,8 +48,10 @@ def replay(
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
         if keeper is not None:
             keeper.merge_late()
-        under = pipeline(settings, rules=rules(settings))
-        job = Replay(under, source(format_name, settings), rejected, keeper, on_progress, suppressed=suppressed)
+        under, told = rules(settings), configuration(settings.configuration)
+        job = Replay(pipeline(settings, rules=under, told=told), source(format_name, settings), rejected, keeper, on_progress)
+        job.suppressed, beside = suppressed, configuration(settings.shadow)
+        job.shadow = None if beside is None else pipeline(settings, rules=under, told=beside)
         return run_replay(job, context, files, out)
 
 
@@ -86,8 +88,8 @@ def backfill(
         keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
         refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
         read = source(format_name, settings)
-        under = pipeline(settings, rules=rules(settings))
-        job = Replay(under, read, refused, keeper, on_progress, manners.rows, received_at=now)
+        under = pipeline(settings, rules=rules(settings), told=configuration(settings.configuration))
+        job = Replay(under, read, refused, keeper, on_progress, keep_rows=manners.rows, received_at=now)
         since, until = period
         job.since = job.since if since is None else since
         job.until = min(job.until if until is None else until, now - WorkerLimits().late_seconds * 1_000_000)

@@ -22,6 +22,8 @@ def replay(
     budget: Annotated[float, typer.Option(min=0, help="Alerts a day on average over any week; 0: all.")] = 0,
     store: Annotated[str | None, typer.Option(help="Keep the events as well: chdb:///folder or clickhouse://…")] = None,
     rules: Annotated[str | None, typer.Option(help="File of suppressions, watch-lists and maintenance windows.")] = None,
+    configuration: Annotated[str | None, typer.Option(help="File of a configuration to assess with.")] = None,
+    shadow: Annotated[str | None, typer.Option(help="File of another, whose alerts are written into shadow.ndjson.")] = None,
     suppressed: Annotated[bool, typer.Option("--suppressed", help="Write the alerts that rules keep back as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +32,7 @@ def replay(
     from sentinel.settings import Settings
 
     files = [*events, *(more or [])]
-    settings = Settings.read(budget=budget, store=store, rules=rules)
+    settings = Settings.read(budget=budget, store=store, rules=rules, configuration=configuration, shadow=shadow)
     with octets(_octets_of(files), "replay") as advance:
         told = assembly.replay(settings, format, files, context, out, lambda _, read: advance(read), suppressed=suppressed)
     show(asdict(told), as_json)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
 from sentinel.commands.offline import time_of
-from sentinel.commands.report import Url, ask
+from sentinel.commands.report import Url, all_alerts, ask
 from sentinel.commands.terminal import AsJson, items, show, show_rows
 from sentinel.core.errors import RefusedToStartError
 
@@ -24,7 +24,6 @@ app = typer.Typer(
     no_args_is_help=True, help="What is told less, or looked at more closely: check a file of it, see what it does."
 )
 File = Annotated[Path, typer.Argument(help="A file of rules (YAML).")]
-PAGE: int = 1_000
 
 
 @app.command()
@@ -89,22 +88,11 @@ def _of_stored(
 
     told = {name: value for name, value in period.items() if value is not None}
     with items(None, "alerts") as advance:
-        for alert in _alerts(url, told):
+        for alert in all_alerts(url, {"suppressed": "all", **told}):
             evidence = ask(url, f"/v1/alerts/{quote(alert['id'], safe='')}/evidence")
             advance(1)
             if (found := of_stored(alert, evidence, rules, verdicts)) is not None:
                 yield found
-
-
-def _alerts(url: str | None, period: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the alerts of a period, the latest first, those too that rules keep back already."""
-    asked = {"suppressed": "all", "order": "time", "limit": PAGE, **period}
-    while True:
-        page = ask(url, "/v1/alerts", **asked)
-        yield from page["alerts"]
-        if page["next"] is None:
-            return
-        asked["before"] = page["next"]
 
 
 def _print(rules: Rules, found: list[Previewed], as_json: bool) -> None:

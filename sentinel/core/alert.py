@@ -53,6 +53,7 @@ class Alert:
     `late`: found in history that was taken in afterwards, not while it happened.
     `suppressed`: kept and not told, since rules hide enough of it: its priority is what it would have without them.
     `suppressed_by`: rules that hide something of it; `raised_by`: watch-lists that it was looked at more closely for.
+    `configuration`: the version of the one it was made with; empty: none is declared.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Alert:
     suppressed: bool = False
     suppressed_by: tuple[str, ...] = ()
     raised_by: tuple[str, ...] = ()
+    configuration: str = ""
 
     def as_late(self) -> Self:
         """Return this story as found afterwards: an alert of its own, so that it never takes the place of the one told live."""
@@ -98,11 +100,17 @@ class Alert:
         }
         marks = {"late": self.late, "suppressed": self.suppressed}
         rules = {"suppressed_by": list(self.suppressed_by), "raised_by": list(self.raised_by)}
-        return told | {name: value for name, value in (marks | rules).items() if value}
+        made = {"configuration": self.configuration}
+        return told | {name: value for name, value in (marks | rules | made).items() if value}
 
     def to_json(self) -> str:
         """Return one line of `alerts.ndjson`: the same alert always gives the same bytes."""
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def shadow_of(tenant: str) -> str:
+    """Return under which tenant the alerts of a tenant's shadow are kept: no tenant can be called so."""
+    return f"{tenant}~shadow"
 
 
 def _reason(reason: Reason) -> dict[str, object]:

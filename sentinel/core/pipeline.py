@@ -29,7 +29,7 @@ from sentinel.core.work import Processed
 class Pipeline:
     """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all.
 
-    `rules`: what is told less, or looked at more closely.
+    `rules`: what is told less, or looked at more closely; `configuration`: the version that alerts say they were made with.
     """
 
     tenant: str
@@ -38,12 +38,13 @@ class Pipeline:
     per_day: float = 0.0
     timezone: str = "Europe/Paris"
     rules: Rules = NO_RULES
+    configuration: str = ""
     common: Common = field(init=False)
     shard: Shard = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules)
+        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules, self.configuration)
 
     @property
     def book(self) -> ContextBook:
@@ -90,6 +91,16 @@ class Pipeline:
         common, shard = (part.tobytes() for part in _SNAPSHOTS.unpack(snapshot))
         self.shard.restore(shard)
         self.common.restore(common)
+
+    def adopt(self, snapshot: bytes) -> None:
+        """Begin with what a pipeline of another configuration knows: what of it does not fit is learnt anew.
+
+        Raises:
+            SnapshotError: damaged, made by another version of the code, or for another tenant.
+        """
+        common, shard = (part.tobytes() for part in _SNAPSHOTS.unpack(snapshot))
+        self.shard.restore(shard, adopting=True)
+        self.common.restore(common, adopting=True)
 
 
 _SNAPSHOTS: Final = Snapshots(())

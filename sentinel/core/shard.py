@@ -75,6 +75,7 @@ class Shard:
     common: Common
     timezone: str = "Europe/Paris"
     rules: Rules = NO_RULES
+    configuration: str = ""
     book: ContextBook = field(default_factory=ContextBook)
     roles: RoleTable = field(default_factory=tables.roles)
     pairs: PairTable = field(default_factory=tables.pairs)
@@ -182,8 +183,8 @@ class Shard:
         state = {name: getattr(self, name) for name in _STATE}
         return _SNAPSHOTS.pack({"tenant": self.tenant, "detectors": self._names(), **state})
 
-    def restore(self, snapshot: bytes) -> None:
-        """Become the shard whose `snapshot` it is.
+    def restore(self, snapshot: bytes, *, adopting: bool = False) -> None:
+        """Become the shard whose `snapshot` it is; `adopting`: what waits of detectors that are not among ours is dropped.
 
         Raises:
             SnapshotError: damaged, made by another version of the code, with other detectors, or for another tenant.
@@ -191,10 +192,11 @@ class Shard:
         state = _SNAPSHOTS.unpack(snapshot)
         if state["tenant"] != self.tenant:
             raise SnapshotError("of another tenant")
-        if state["detectors"] != self._names():
+        if state["detectors"] != self._names() and not adopting:
             raise SnapshotError("made with other detectors")
         for name in _STATE:
             setattr(self, name, state[name])
+        self.watched = deque(watched for watched in self.watched if watched.detector in self._names())
         self.rates = np.zeros((0, len(RATES)))
 
     def _names(self) -> list[str]:
@@ -468,7 +470,8 @@ class Shard:
     def _alert(self, story: Story) -> Alert:
         names = {ref.patient: self.book.patient_codes.name(ref.patient) for ref in story.evidence()}
         tried = TRIED if self.book.knows_care else ()
-        return story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
+        alert = story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
+        return replace(alert, configuration=self.configuration) if self.configuration else alert
 
 
 _STATE: Final = (

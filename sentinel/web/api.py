@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
+from sentinel.core.alert import shadow_of
 from sentinel.core.event import microseconds, moment
 from sentinel.web.feed import Feed, FeedResponse
 from sentinel.web.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -60,6 +61,7 @@ class AlertModel(BaseModel):
     suppressed: bool = Field(default=False, description="Kept and not told, by rules; left out when false.")
     suppressed_by: list[str] = Field(default=[], description="Rules that hide something of it; left out when there are none.")
     raised_by: list[str] = Field(default=[], description="Watch-lists it is on; left out when there are none.")
+    configuration: str = Field(default="", description="The version it was made with; left out when none is declared.")
 
 
 class AccessModel(BaseModel):
@@ -148,13 +150,14 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
         suppressed: Annotated[
             bool | Literal["all"], Query(description="Only those that rules keep back, only the others, or all.")
         ] = False,
+        shadow: Annotated[bool, Query(description="What the configuration in the shadow would tell.")] = False,
         order: Literal["priority", "time"] = "priority",
         limit: Limit = 100,
         before: Before = None,
     ) -> Response:
         """Return the stories last seen in [since, until), each as it stands, the most telling or the latest first."""
         asked = ask.alerts(
-            tenant,
+            shadow_of(tenant) if shadow else tenant,
             **_period(since, until),
             min_priority=min_priority,
             severity=severity,

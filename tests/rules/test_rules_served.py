@@ -11,6 +11,7 @@ from tests.rules.test_rules_file import a_file, a_suppression, a_watch_list
 from tests.service.conftest import running  # noqa: F401  the fixture
 from tests.service.test_service import LINES, until
 from tests.service.test_verdicts import FAST, SETTINGS, START, forced, ordinary, sentinel
+from tests.shadow.test_configurations import a_file as a_configuration
 
 YEAR = {"from": f"{START.year}-01-01T00:00:00Z", "until": f"{START.year}-12-31T00:00:00Z"}
 CALM = a_suppression(name="ann-types-badly", actors=["ann"], detectors=["brute_force_success"], **YEAR)
@@ -18,7 +19,10 @@ WATCH = a_watch_list(name="bea-is-watched", patients=[], actors=["bea"], raises=
 
 
 def test_what_rules_keep_back_is_stored_and_told_on_request(running, tmp_path: Path) -> None:  # noqa: F811
-    """The queue, the stream and the counts have the one that is told; who asks for the others gets them, with what hid them."""
+    """The queue, the stream and the counts have the one that is told; who asks for the others gets them, with what hid them.
+
+    A shadow that is switched on with the same start goes on from what the champion knew, and is told by its report alone.
+    """
     path = a_file(tmp_path, suppressions=[CALM], watch_lists=[WATCH])
     service = running(program="tests.service.real_service", worker=FAST, settings=SETTINGS)
     service.start()
@@ -44,7 +48,8 @@ def test_what_rules_keep_back_is_stored_and_told_on_request(running, tmp_path: P
     assert found["rules"]["ann-types-badly"]["hidden misuse"] == 1
     assert service.stop() == 0
 
-    service.options["settings"] = SETTINGS | {"rules": str(path)}
+    weightier = a_configuration(tmp_path, parameters={"brute_force_success": {"weight": 1.5}})
+    service.options["settings"] = SETTINGS | {"rules": str(path), "shadow": weightier}
     service.start()
     service.wait_ready()
     for who in ("ann", "bea"):
@@ -60,6 +65,11 @@ def test_what_rules_keep_back_is_stored_and_told_on_request(running, tmp_path: P
     assert "ann-types-badly" in httpx.get(f"{service.url}/alerts/{hidden[0]['id']}").text
     assert "bea-is-watched" in httpx.get(f"{service.url}/alerts/{raised['id']}").text
     assert hidden[0]["id"] in httpx.get(f"{service.url}/?suppressed=yes").text
+    reported = sentinel("shadow", "report", "--url", service.url, "--data", str(service.folder), "--json")
+    assert reported.returncode == 0, reported.stderr
+    beside = json.loads(reported.stdout)
+    grown = next(line for line in beside["alerts"] if line["alert"] == raised["id"])
+    assert (grown["change"], grown["shadow_priority"] > grown["priority"]) == ("moved", True)
     assert service.stop() == 0
     assert "bea" not in service.errors.read_text()
 
