@@ -105,3 +105,11 @@ def test_to_promote_is_to_let_one_file_take_the_place_of_another(tmp_path: Path)
     told = assembly.promote(Settings(shadow=shadow, configuration=champion))
     assert assembly.configuration(champion) == told == assembly.configuration(shadow)
     assert (tmp_path / "champion.before.yaml").read_bytes() == before
+
+
+def test_the_example_of_the_docs_can_be_used(tmp_path: Path) -> None:
+    """With numbers that are there."""
+    text = (reference.DOCS / "shadow.md").read_text(encoding="utf-8")
+    path = tmp_path / "shadow.yaml"
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    assert built(str(path)).configuration.startswith("smaller-exports@")
