@@ -25,6 +25,7 @@ from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
 from sentinel.core.plugins import discover
 from sentinel.settings import Settings
+from streams import configuration_file, rules_file
 from streams.listeners import document as listeners
 from streams.mappings import document
 from streams.outputs.contract import Output, Section
@@ -106,6 +107,25 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "syslog.rules": listeners.Rule,
     "files": listeners.Files,
 }
+RULE_KEYS_INTRO: Final = """\
+# Keys of the file of rules
+
+What the YAML file may say that `SENTINEL_RULES` names; what rules do is in [rules.md](rules.md). A key that is not here is
+refused. Anchors and tags are not taken. A list without entries is any.
+"""
+RULE_PARTS: Final[dict[str, type[BaseModel]]] = {
+    "The file": rules_file.File,
+    "suppressions": rules_file.Suppression,
+    "watch_lists": rules_file.WatchList,
+    "maintenance": rules_file.Maintenance,
+}
+CONFIGURATION_KEYS_INTRO: Final = """\
+# Keys of the file of a configuration
+
+What the YAML files may say that `SENTINEL_CONFIGURATION` and `SENTINEL_SHADOW` name; what for is in [shadow.md](shadow.md). A
+key that is not here is refused. Anchors and tags are not taken.
+"""
+CONFIGURATION_PARTS: Final[dict[str, type[BaseModel]]] = {"The file": configuration_file.Configuration}
 SETTINGS_INTRO: Final = """\
 # Settings
 
@@ -308,6 +328,16 @@ def listener_keys_page() -> str:
     return _keys_page(LISTENER_KEYS_INTRO, LISTENER_PARTS)
 
 
+def rule_keys_page() -> str:
+    """Return every key that the file of rules may have, part by part."""
+    return _keys_page(RULE_KEYS_INTRO, RULE_PARTS)
+
+
+def configuration_keys_page() -> str:
+    """Return every key that the file of a configuration may have."""
+    return _keys_page(CONFIGURATION_KEYS_INTRO, CONFIGURATION_PARTS)
+
+
 def _keys_page(intro: str, parts: Mapping[str, type[BaseModel]]) -> str:
     return _page(intro, *(f"## {title}\n\n{_keys_table(model)}" for title, model in parts.items()))
 
@@ -359,11 +389,13 @@ def _written_default(field: FieldInfo) -> str:
 
 
 PAGES: Final[dict[str, Page]] = {
+    "configuration_keys.md": configuration_keys_page,
     "detectors.md": detectors_page,
     "facts.md": facts_page,
     "listener_keys.md": listener_keys_page,
     "mapping_keys.md": mapping_keys_page,
     "output_keys.md": output_keys_page,
+    "rule_keys.md": rule_keys_page,
     "settings.md": settings_page,
 }
 

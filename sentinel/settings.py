@@ -40,6 +40,17 @@ class Settings(BaseModel):
     detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
     outputs: str | None = Field(None, description="file (YAML) of whom alerts are told to: webhooks, syslog, mail")
+    rules: str | None = Field(
+        None,
+        description="file (YAML) of what is told less, or looked at more closely: suppressions, watch-lists, maintenance windows",
+    )
+    configuration: str | None = Field(
+        None,
+        description="file (YAML) of detectors' and the model's numbers, which are off, and the budget; none: as they are made",
+    )
+    shadow: str | None = Field(
+        None, description="file (YAML) of another configuration, which runs beside and tells nothing; embedded service and replay"
+    )
     spool_bytes_max: int = Field(8 << 30, ge=1 << 20, description="bytes of the intake log before the service says 503")
     body_bytes_max: int = Field(32 << 20, ge=1 << 10, description="bytes of one request before the service says 413")
     listeners: str | None = Field(None, description="file (YAML) of the ways in besides HTTP: syslog ports, followed files")

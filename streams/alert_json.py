@@ -34,12 +34,17 @@ def alert_of(told: Mapping[str, Any]) -> Alert:
         reasons=tuple(_reason(reason) for reason in told["reasons"]),
         not_explained_by=tuple(told["not_explained_by"]),
         late=told.get("late", False),
+        suppressed=told.get("suppressed", False),
+        suppressed_by=tuple(told.get("suppressed_by", ())),
+        raised_by=tuple(told.get("raised_by", ())),
+        configuration=told.get("configuration", ""),
     )
 
 
 def _reason(told: Mapping[str, Any]) -> Reason:
     usual = Usual(told["usual"]["actor"], told["usual"]["peers"])
-    return Reason(told["detector"], told["observed"], usual, told["p_value"], told["text"]["fr"], told["text"]["en"])
+    words = told["text"]["fr"], told["text"]["en"]
+    return Reason(told["detector"], told["observed"], usual, told["p_value"], *words, told.get("suppressed_by", ""))
 
 
 def _moment_us(text: str) -> int:

@@ -165,8 +165,8 @@ class LateKeeper:
 
     def _tell(self) -> None:
         if self._untold:
-            self.tell(self._untold)
-        self.late.update(alert.id for alert in self._untold)
+            self.tell([alert for alert in self._untold if not alert.suppressed])
+        self.late.update(alert.id for alert in self._untold if not alert.suppressed)
         self._untold.clear()
 
 

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS kept_context (
     tenant TEXT NOT NULL, subject TEXT NOT NULL, position INTEGER NOT NULL, source TEXT NOT NULL,
     received_us INTEGER NOT NULL, raw BLOB NOT NULL, PRIMARY KEY (tenant, subject)) STRICT;
 CREATE INDEX IF NOT EXISTS kept_context_in_order ON kept_context (position);
+CREATE INDEX IF NOT EXISTS record_of_verdicts ON record (position) WHERE source = 'verdict';
 CREATE TABLE IF NOT EXISTS size (
     one INTEGER PRIMARY KEY CHECK (one = 1), records INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO size VALUES (1, 0, 0);
@@ -268,6 +269,13 @@ class LogReader:
         with closing(rows):
             for position, tenant, source, subject, raw, received_us in rows:
                 yield Logged(position, LogRecord(tenant, Kind.CONTEXT, source, raw, received_us, subject))
+
+    def verdicts(self, tenant: str) -> Iterator[bytes]:
+        """Yield what was said of alerts, the newest of each at the latest, in the order it came."""
+        for table in ("kept_context", "record"):
+            order = f"SELECT raw FROM {table} WHERE source = 'verdict' AND tenant = ? ORDER BY position"  # noqa: S608
+            with closing(self._db.execute(order, (tenant,))) as rows:
+                yield from (bytes(raw) for (raw,) in rows)
 
     def last(self) -> int:
         """Return the position of the newest record ever, 0 before the first."""

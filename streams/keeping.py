@@ -171,12 +171,12 @@ class Keeper:
         self._alerts = {}
 
     def store(self) -> list[Alert]:
-        """Make durable what was sealed, and return the alerts among it; more may be taken meanwhile.
+        """Make durable what was sealed, and return the alerts among it that are told; more may be taken meanwhile.
 
         Raises:
             SentinelError: the store does not take it; nothing is lost, and the next call goes on.
         """
         self._writer.store()
-        alerts, self._sealed = list(self._sealed.values()), {}
+        alerts, self._sealed = [alert for alert in self._sealed.values() if not alert.suppressed], {}
         self.done.alerts += len(alerts)
         return alerts

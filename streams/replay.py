@@ -54,13 +54,15 @@ class Keeper(Protocol):
 class Summary:
     """What `summary.json` holds: counts, the share of patient accesses with an explanation, and what the process cost.
 
-    `silent_detectors`, `reasons_off`: those that can find, or explain, nothing, each with what has to be on file for it.
+    `alerts`: those told; `suppressed`: those that rules keep back. `silent_detectors`, `reasons_off`: those that can find, or
+    explain, nothing, each with what has to be on file for it.
     """
 
     events: int
     rejected: int
     skipped: int
     alerts: int
+    suppressed: int
     explained: float
     seconds: float
     cpu_seconds: float
@@ -75,8 +77,11 @@ class Summary:
 
 @dataclass(slots=True)
 class Replay:
-    """One run over context and files. `keep_rows`: how many rows the keeper gathers before it writes.
+    """One run over context and files. `shadow`: assesses the same, and its alerts are kept apart.
 
+    `keep_rows`: how many rows the keeper gathers before it writes.
+
+    `suppressed`: whether the alerts that rules keep back are written too.
     `received_at` (µs): when the events came, 0: nobody knows. Events before `since`, or at or after `until` (µs), are left out.
     """
 
@@ -85,10 +90,12 @@ class Replay:
     rejected_to: TextIO
     keeper: Keeper | None = None
     on_progress: Progress = lambda _events, _bytes: None
+    shadow: Pipeline | None = None
     keep_rows: int = 30_000
     received_at: int = 0
     since: int = TIME_MIN_US
     until: int = TIME_MAX_US
+    suppressed: bool = False
     events: int = 0
     rejected: int = 0
     skipped: int = 0
@@ -98,12 +105,16 @@ class Replay:
     first_event: int | None = None
     last_event: int | None = None
     alerts: dict[str, Alert] = field(default_factory=dict)
+    shadow_alerts: dict[str, Alert] = field(default_factory=dict)
 
     def know(self, folder: Path) -> None:
         """Load a folder of context; what cannot be read of it is reported and left out."""
         records = load(folder)
         while some := list(islice(records, CONTEXT_RECORDS)):
-            self.pipeline.know([record for record in some if not isinstance(record, FileRejection)])
+            told = [record for record in some if not isinstance(record, FileRejection)]
+            for pipeline in (self.pipeline, self.shadow):
+                if pipeline is not None:
+                    pipeline.know(told)
             for record in some:
                 if isinstance(record, FileRejection):
                     self._report("context", record)
@@ -121,6 +132,8 @@ class Replay:
         done = self.pipeline.process(batch)
         self._count(done.kept, done.assessment)
         self.alerts.update((alert.id, alert) for alert in done.alerts)
+        if self.shadow is not None:
+            self.shadow_alerts.update((alert.id, alert) for alert in self.shadow.process(batch).alerts)
         if self.keeper is not None:
             self.keeper.write(done.kept, done.assessment)
             self.keeper.write_alerts(done.alerts)
@@ -167,7 +180,8 @@ class Replay:
             events=self.events,
             rejected=self.rejected,
             skipped=self.skipped,
-            alerts=len(self.alerts),
+            alerts=sum(not alert.suppressed for alert in self.alerts.values()),
+            suppressed=sum(alert.suppressed for alert in self.alerts.values()),
             explained=round(self.explained / max(1, self.patient_accesses), 4),
             seconds=round(time.monotonic() - started, 3),
             cpu_seconds=round(cpu, 3),
@@ -201,10 +215,10 @@ def _made_to_stay() -> Iterator[None]:
         gc.enable()
 
 
-def write_alerts(alerts: dict[str, Alert], to: Path) -> None:
+def write_alerts(alerts: Sequence[Alert], to: Path) -> None:
     """Write the alerts in order of their first event: the same alerts always give the same bytes."""
     with to.open("w", encoding="utf-8") as out:
-        for alert in sorted(alerts.values(), key=lambda alert: (alert.first_seen, alert.id)):
+        for alert in sorted(alerts, key=lambda alert: (alert.first_seen, alert.id)):
             out.write(alert.to_json() + "\n")
 
 
@@ -220,7 +234,8 @@ def replay(job: Replay, context: Path | None, files: Sequence[str], out: Path) -
     """Run a job and write `alerts.ndjson` and `summary.json` into `out`; rejections go where the job says."""
     started = time.monotonic()
     assess(job, context, files)
-    write_alerts(job.alerts, out / "alerts.ndjson")
+    for alerts, name in ((job.alerts, "alerts.ndjson"), *(((job.shadow_alerts, "shadow.ndjson"),) if job.shadow else ())):
+        write_alerts([alert for alert in alerts.values() if job.suppressed or not alert.suppressed], out / name)
     summary = job.summary(started)
     (out / "summary.json").write_text(json.dumps(asdict(summary), indent=1) + "\n", encoding="utf-8")
     return summary

@@ -203,7 +203,7 @@ class Steps:
         processed = self._pipeline(tenant).process(batch)
         self.done.events += len(processed.kept)
         self.done.duplicates += len(batch) - len(processed.kept)
-        self.done.alerts += len(processed.alerts)
+        self.done.alerts += sum(alert.tenant == tenant and not alert.suppressed for alert in processed.alerts)
         self._keep(tenant, logged, processed)
 
     def _decoded(self, logged: list[Logged]) -> _Rows:

@@ -1,11 +1,12 @@
 """Connects things: the only place where parts meet."""
 
-from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, online_model, pipeline, prepare
+from sentinel.assembly.core import MODEL_NAME, configuration, context_decoder, detectors, online_model, pipeline, prepare, promote
 from sentinel.assembly.distributed import bus, check_topics, gateway, rejected_topic, topics, worker
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
+from sentinel.assembly.rules import last_verdicts, preview_rules, rule_file, rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "backfill",
     "bus",
     "check_topics",
+    "configuration",
     "context_decoder",
     "dead_letters",
     "detectors",
     "gateway",
     "is_mapping_file",
+    "last_verdicts",
     "mapping_files",
     "online_model",
     "outbox",
@@ -27,10 +30,14 @@ __all__ = [
     "outputs",
     "pipeline",
     "prepare",
+    "preview_rules",
+    "promote",
     "redrive",
     "redrive_outputs",
     "rejected_topic",
     "replay",
+    "rule_file",
+    "rules",
     "sample_alert",
     "serve",
     "source",

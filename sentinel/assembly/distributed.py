@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sentinel.assembly.core import context_decoder, detectors, online_model
 from sentinel.assembly.embedded import run
 from sentinel.assembly.formats import sources
+from sentinel.assembly.rules import rules
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 from sentinel.lean import look_for_garbage_rarely
@@ -69,6 +70,8 @@ def worker(settings: Settings) -> faust.App:
     from streams.normaliser import IntakeParts, Normaliser
     from streams.sharing import Shared
 
+    if settings.configuration is not None or settings.shadow is not None:
+        raise RefusedToStartError("workers take no configuration and no shadow yet: SENTINEL_CONFIGURATION, SENTINEL_SHADOW")
     _check_store(settings)
     kafka, declared = bus(settings), topics(settings)
     intake, shared = IntakeParts(kafka, declared, settings.tenant, sources(settings)), Shared()
@@ -113,13 +116,13 @@ def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> Assesso
 
     if settings.kafka_state_key is None:
         raise RefusedToStartError("workers need one key for the state they hand each other: SENTINEL_KAFKA_STATE_KEY")
-    found = detectors(settings.detectors)
+    found, under = detectors(settings.detectors), rules(settings)
     return AssessorParts(
         bus=kafka,
         topics=declared,
         tenant=settings.tenant,
         build_common=lambda: Common(online_model() if settings.model else None, settings.budget),
-        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone),
+        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone, under),
         unpack_closing=Closing.unpack,
         decode_context=context_decoder(),
         open_store=partial(Store, settings),

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipeline, prepare
+from sentinel.assembly.core import MODEL_NAME, configuration, context_decoder, detectors, prepare, twin
 from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
+from sentinel.assembly.rules import rules
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -60,11 +61,18 @@ def run(settings: Settings, work: Work, on_ready: Callable[[str], None]) -> None
 
 
 def parts(settings: Settings) -> Parts:
-    """Return what the worker process is made of; each is made where it runs."""
+    """Return what the worker process is made of; each is made where it runs, from the files as they stand now.
+
+    Raises:
+        RefusedToStartError: the file of rules, or of a configuration, cannot be used.
+    """
     from streams.parts import Parts
 
+    both = configuration(settings.configuration), configuration(settings.shadow)
+    if any(both):
+        twin(settings, told=both)  # what cannot be made is refused here, not in the worker's process
     return Parts(
-        build_pipeline=partial(pipeline, settings),
+        build_pipeline=partial(twin, settings, rules=rules(settings), told=both),
         sources=partial(sources, settings),
         context_decoder=context_decoder,
         open_store=partial(Store, settings),

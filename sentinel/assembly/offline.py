@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentinel.assembly.core import pipeline
+from sentinel.assembly.core import configuration, pipeline
 from sentinel.assembly.distributed import bus, topics
 from sentinel.assembly.formats import must_be_there, source
+from sentinel.assembly.rules import rules
 from sentinel.assembly.storage import store_writer
 from sentinel.core.errors import RefusedToStartError
 
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 
 
 def replay(
-    settings: Settings, format_name: str, files: Sequence[str], context: Path | None, out: Path, on_progress: Progress
+    settings: Settings,
+    format_name: str,
+    files: Sequence[str],
+    context: Path | None,
+    out: Path,
+    on_progress: Progress,
+    *,
+    suppressed: bool = False,
 ) -> Summary:
     """Replay files through the core into `out` (docs/replay.md); into the store as well when settings name one.
+
+    `suppressed`: write what rules keep back too.
 
     Raises:
         RefusedToStartError: the format, the context or a file is not there.
@@ -38,7 +48,10 @@ def replay(
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
         if keeper is not None:
             keeper.merge_late()
-        job = Replay(pipeline(settings), source(format_name, settings), rejected, keeper, on_progress)
+        under, told = rules(settings), configuration(settings.configuration)
+        job = Replay(pipeline(settings, rules=under, told=told), source(format_name, settings), rejected, keeper, on_progress)
+        job.suppressed, beside = suppressed, configuration(settings.shadow)
+        job.shadow = None if beside is None else pipeline(settings, rules=under, told=beside)
         return run_replay(job, context, files, out)
 
 
@@ -75,7 +88,8 @@ def backfill(
         keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
         refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
         read = source(format_name, settings)
-        job = Replay(pipeline(settings), read, refused, keeper, on_progress, manners.rows, received_at=now)
+        under = pipeline(settings, rules=rules(settings), told=configuration(settings.configuration))
+        job = Replay(under, read, refused, keeper, on_progress, keep_rows=manners.rows, received_at=now)
         since, until = period
         job.since = job.since if since is None else since
         job.until = min(job.until if until is None else until, now - WorkerLimits().late_seconds * 1_000_000)

@@ -21,6 +21,10 @@ def replay(
     context: Annotated[Path | None, typer.Option(help="Folder of FHIR resources or CSV files of the same names.")] = None,
     budget: Annotated[float, typer.Option(min=0, help="Alerts a day on average over any week; 0: all.")] = 0,
     store: Annotated[str | None, typer.Option(help="Keep the events as well: chdb:///folder or clickhouse://…")] = None,
+    rules: Annotated[str | None, typer.Option(help="File of suppressions, watch-lists and maintenance windows.")] = None,
+    configuration: Annotated[str | None, typer.Option(help="File of a configuration to assess with.")] = None,
+    shadow: Annotated[str | None, typer.Option(help="File of another, whose alerts are written into shadow.ndjson.")] = None,
+    suppressed: Annotated[bool, typer.Option("--suppressed", help="Write the alerts that rules keep back as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Assess files of events offline, as fast as it can."""
@@ -28,10 +32,10 @@ def replay(
     from sentinel.settings import Settings
 
     files = [*events, *(more or [])]
-    settings = Settings.read(budget=budget, store=store)
+    settings = Settings.read(budget=budget, store=store, rules=rules, configuration=configuration, shadow=shadow)
     with octets(_octets_of(files), "replay") as advance:
-        summary = assembly.replay(settings, format, files, context, out, lambda _, read: advance(read))
-    show(asdict(summary), as_json)
+        told = assembly.replay(settings, format, files, context, out, lambda _, read: advance(read), suppressed=suppressed)
+    show(asdict(told), as_json)
 
 
 def backfill(
@@ -59,7 +63,7 @@ def backfill(
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
-    period, manners = (_time(since, "--since"), _time(until, "--until")), Manners(rate, on_pause=pause)
+    period, manners = (time_of(since, "--since"), time_of(until, "--until")), Manners(rate, on_pause=pause)
     os.nice(NICE)
     with octets(_octets_of(files), "backfill") as advance:
         summary = assembly.backfill(settings, format, files, context, rejected, period, manners, lambda _, read: advance(read))
@@ -72,7 +76,12 @@ def _octets_of(files: list[str]) -> int | None:
     return sum(size(file) for file in files if Path(file).is_file()) or None
 
 
-def _time(text: str | None, option: str) -> int | None:
+def time_of(text: str | None, option: str) -> int | None:
+    """Return the time that an option tells, µs since 1970 UTC.
+
+    Raises:
+        RefusedToStartError: it is none.
+    """
     from sentinel.core.event import microseconds, moment
 
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
@@ -13,6 +14,7 @@ from sentinel.core.errors import RefusedToStartError, SentinelError
 app = typer.Typer(no_args_is_help=True, help="Answers for an investigation, from the running service.")
 Url = Annotated[str | None, typer.Option(help="Where the service listens; none: as the settings say.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many rows at the most.")]
+PAGE: Final = 1_000
 _COLUMNS = (
     "occurred_at",
     "actor_id",
@@ -60,7 +62,18 @@ def _accesses(answer: dict[str, Any], as_json: bool) -> None:
     show_rows(_COLUMNS, [[access.get(name, "") for name in _COLUMNS] for access in answer["accesses"]])
 
 
-def ask(url: str | None, path: str, told: dict[str, str] | None = None, **asked: int) -> Any:
+def all_alerts(url: str | None, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the alerts that answer a question to the running service, page by page, the latest first."""
+    told = {"order": "time", "limit": PAGE, **asked}
+    while True:
+        page = ask(url, "/v1/alerts", **told)
+        yield from page["alerts"]
+        if page["next"] is None:
+            return
+        told["before"] = page["next"]
+
+
+def ask(url: str | None, path: str, told: dict[str, str] | None = None, **asked: int | str) -> Any:
     """Return what the running service answers: to a question, or to what it is `told`.
 
     Raises:

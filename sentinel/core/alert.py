@@ -33,7 +33,7 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One finding in words: what was observed, what is usual, how often chance alone gives it."""
+    """One finding in words: what was observed, what is usual, how often chance alone gives it; by which rule it is not told."""
 
     detector: str
     observed: Scalar
@@ -41,6 +41,7 @@ class Reason:
     p_value: float | None
     fr: str
     en: str
+    suppressed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ class Alert:
     `version` counts the changes of this story: the highest is the story as it stands.
     `event_ids` are the ids that the sources gave, `event_keys` (hex) Sentinel's own.
     `late`: found in history that was taken in afterwards, not while it happened.
+    `suppressed`: kept and not told, since rules hide enough of it: its priority is what it would have without them.
+    `suppressed_by`: rules that hide something of it; `raised_by`: watch-lists that it was looked at more closely for.
+    `configuration`: the version of the one it was made with; empty: none is declared.
     """
 
     id: str
@@ -67,13 +71,17 @@ class Alert:
     reasons: tuple[Reason, ...]
     not_explained_by: tuple[str, ...]
     late: bool = False
+    suppressed: bool = False
+    suppressed_by: tuple[str, ...] = ()
+    raised_by: tuple[str, ...] = ()
+    configuration: str = ""
 
     def as_late(self) -> Self:
         """Return this story as found afterwards: an alert of its own, so that it never takes the place of the one told live."""
         return replace(self, id=ids.derive("late-alert", self.tenant, self.id), late=True)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the alert as `alerts.ndjson` and the API give it (docs/alerts.md); `late` is there when it is true."""
+        """Return the alert as `alerts.ndjson` and the API give it (docs/alerts.md), without the marks that it does not have."""
         told: dict[str, object] = {
             "id": self.id,
             "tenant": self.tenant,
@@ -90,21 +98,30 @@ class Alert:
             "reasons": [_reason(reason) for reason in self.reasons],
             "not_explained_by": list(self.not_explained_by),
         }
-        return told | {"late": True} if self.late else told
+        marks = {"late": self.late, "suppressed": self.suppressed}
+        rules = {"suppressed_by": list(self.suppressed_by), "raised_by": list(self.raised_by)}
+        made = {"configuration": self.configuration}
+        return told | {name: value for name, value in (marks | rules | made).items() if value}
 
     def to_json(self) -> str:
         """Return one line of `alerts.ndjson`: the same alert always gives the same bytes."""
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
 
+def shadow_of(tenant: str) -> str:
+    """Return under which tenant the alerts of a tenant's shadow are kept: no tenant can be called so."""
+    return f"{tenant}~shadow"
+
+
 def _reason(reason: Reason) -> dict[str, object]:
-    return {
+    told: dict[str, object] = {
         "detector": reason.detector,
         "observed": reason.observed,
         "usual": {"actor": reason.usual.actor, "peers": reason.usual.peers},
         "p_value": reason.p_value,
         "text": {"fr": reason.fr, "en": reason.en},
     }
+    return told | {"suppressed_by": reason.suppressed_by} if reason.suppressed_by else told
 
 
 _MICROSECOND: Final = timedelta(microseconds=1)

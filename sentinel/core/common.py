@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sentinel.core.budget import Budget
 from sentinel.core.closing import Closing, together
 from sentinel.core.codes import Codes
+from sentinel.core.errors import SentinelError
 from sentinel.core.facts.baselines import DECAY_A_DAY, Baselines, RoleSums, at_work
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 from sentinel.core.habits import Habits
@@ -62,19 +64,22 @@ class Common:
         kept = {name: getattr(self, name) for name in ("hour", "baselines", "habits", "budget")}
         return _SNAPSHOTS.pack({**kept, "model": model})
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, snapshot: bytes, *, adopting: bool = False) -> None:
         """Become the one whose `snapshot` it is; the settings decide the budget, not the state.
+
+        `adopting`: a model with other settings begins anew.
 
         Raises:
             SnapshotError: damaged, or made by another version of the code, or with another model.
         """
         state: dict[str, Any] = _SNAPSHOTS.unpack(snapshot)
-        if (self.model is None) != (state["model"] is None):
+        if (self.model is None) != (state["model"] is None) and not adopting:
             raise SnapshotError("made with another model")
         self.hour, self.baselines, self.habits = state["hour"], state["baselines"], state["habits"]
         self.budget = replace(state["budget"], per_day=self.per_day)
-        if self.model is not None:
-            self.model.restore(state["model"])
+        if self.model is not None and state["model"] is not None:
+            with suppress(*((SentinelError,) if adopting else ())):
+                self.model.restore(state["model"])
 
 
 _SNAPSHOTS: Final = Snapshots((Codes, Baselines, RoleSums, Habits, Budget), columns=(*METRICS, *RATES, *SESSION))

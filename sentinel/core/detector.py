@@ -188,3 +188,4 @@ class Finding:
     evidence: Evidence = Evidence.NONE
     factor: float = 1.0  # of the strength, by what was said of earlier alerts
     unexplained: bool = False  # its event opened a record without an ordinary reason
+    hidden_by: str = ""  # the rule that hides it

@@ -19,6 +19,7 @@ from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import Detector
 from sentinel.core.model import Model
+from sentinel.core.rules import NO_RULES, Rules
 from sentinel.core.shard import Shard
 from sentinel.core.snapshot import Snapshots
 from sentinel.core.work import Processed
@@ -26,19 +27,24 @@ from sentinel.core.work import Processed
 
 @dataclass(slots=True)
 class Pipeline:
-    """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all."""
+    """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all.
+
+    `rules`: what is told less, or looked at more closely; `configuration`: the version that alerts say they were made with.
+    """
 
     tenant: str
     detectors: Sequence[Detector]
     model: Model | None = None
     per_day: float = 0.0
     timezone: str = "Europe/Paris"
+    rules: Rules = NO_RULES
+    configuration: str = ""
     common: Common = field(init=False)
     shard: Shard = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone)
+        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules, self.configuration)
 
     @property
     def book(self) -> ContextBook:
@@ -85,6 +91,16 @@ class Pipeline:
         common, shard = (part.tobytes() for part in _SNAPSHOTS.unpack(snapshot))
         self.shard.restore(shard)
         self.common.restore(common)
+
+    def adopt(self, snapshot: bytes) -> None:
+        """Begin with what a pipeline of another configuration knows: what of it does not fit is learnt anew.
+
+        Raises:
+            SnapshotError: damaged, made by another version of the code, or for another tenant.
+        """
+        common, shard = (part.tobytes() for part in _SNAPSHOTS.unpack(snapshot))
+        self.shard.restore(shard, adopting=True)
+        self.common.restore(common, adopting=True)
 
 
 _SNAPSHOTS: Final = Snapshots(())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log10
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sentinel.core.alert import Alert, Usual
 from sentinel.core.arrays import grow
-from sentinel.core.batch import ACTIONS, EventBatch
+from sentinel.core.batch import ACTIONS, ACTOR_TYPES, EventBatch
 from sentinel.core.book import ContextBook, Person, Pool
 from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
@@ -40,6 +40,7 @@ from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
+from sentinel.core.rules import NO_RULES, WATCH_LIST, InForce, Looked, Rules, watched_access
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
@@ -62,6 +63,7 @@ class Watched:
     facts: Facts
     actor: int
     event: EventRef
+    held: tuple[str, ...]  # the rules for its event
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class Shard:
     detectors: Sequence[Detector]
     common: Common
     timezone: str = "Europe/Paris"
+    rules: Rules = NO_RULES
+    configuration: str = ""
     book: ContextBook = field(default_factory=ContextBook)
     roles: RoleTable = field(default_factory=tables.roles)
     pairs: PairTable = field(default_factory=tables.pairs)
@@ -88,6 +92,7 @@ class Shard:
     closed: int = 0  # the hour that is closing, or closed last
     ended: list[tuple[int, float]] = field(default_factory=list)  # hour and score of stories since the last closing
     raised: list[int] = field(default_factory=list)  # hours of alerts since the last closing
+    held: dict[int, tuple[str, ...]] = field(default_factory=dict)  # rules for a person's last notable event of the open hour
     found: dict[tuple[int, str], int] = field(default_factory=dict)  # of the open day: person and detector -> strongest, its bin
     rates: NDArray[np.float64] = field(init=False)  # (roles, RATES), by the day that closed last
     _zone: ZoneInfo = field(init=False)
@@ -142,7 +147,7 @@ class Shard:
         else:
             self._judge_watched(hour)
         names = self._role_names()
-        suspects = {story.actor for story in self.stories.open.values() if story.raised}
+        suspects = {story.actor for story in self.stories.open.values() if story.lasts}
         left_out = np.array(sorted(suspects), dtype=np.int64)
         new_day = hour // 24 > self.closed // 24 > 0
         patients, counts = self._end_bursts()
@@ -164,6 +169,7 @@ class Shard:
         before, hour = self.closed, self.hour
         for name, surprise in self.common.surprises.items():
             self._surprised(name, surprise, before)
+        self.held = {}
         self._burst(strangers(closings), before)
         if hour // 24 > before // 24 > 0:
             self._begin_day(hour)
@@ -180,8 +186,8 @@ class Shard:
         state = {name: getattr(self, name) for name in _STATE}
         return _SNAPSHOTS.pack({"tenant": self.tenant, "detectors": self._names(), **state})
 
-    def restore(self, snapshot: bytes) -> None:
-        """Become the shard whose `snapshot` it is.
+    def restore(self, snapshot: bytes, *, adopting: bool = False) -> None:
+        """Become the shard whose `snapshot` it is; `adopting`: what waits of detectors that are not among ours is dropped.
 
         Raises:
             SnapshotError: damaged, made by another version of the code, with other detectors, or for another tenant.
@@ -189,10 +195,11 @@ class Shard:
         state = _SNAPSHOTS.unpack(snapshot)
         if state["tenant"] != self.tenant:
             raise SnapshotError("of another tenant")
-        if state["detectors"] != self._names():
+        if state["detectors"] != self._names() and not adopting:
             raise SnapshotError("made with other detectors")
         for name in _STATE:
             setattr(self, name, state[name])
+        self.watched = deque(watched for watched in self.watched if watched.detector in self._names())
         self.rates = np.zeros((0, len(RATES)))
 
     def _names(self) -> list[str]:
@@ -246,14 +253,33 @@ class Shard:
             if len(where):
                 for hit in _hits(detector, view.at(where), where):
                     hits.setdefault(hit.at, []).append(hit)
-        kinds = self._kinds(view)
-        notable = sorted({*kinds.nonzero()[0].tolist(), *hits})
+        kinds, in_force = self._kinds(view), self._in_force(work, rows)
+        asked = in_force.asked(work.columns.actor[rows], work.columns.patient[rows])
+        notable = sorted({*kinds.nonzero()[0].tolist(), *hits, *asked})
         places = rows[notable]
         actors = work.columns.actor[places].tolist()
         for i, row, actor, ref in zip(notable, places.tolist(), actors, _refs(work, places, kinds[notable]), strict=True):
-            self._keep_evidence(actor, ref)
+            held = in_force.held(_looked(work, row)) if in_force.rules else ()
+            if ref.kinds or i in hits:
+                self._keep_evidence(actor, ref)
+                self._keep_held(actor, ref, held)
             if i in hits:
-                self._tell(work, row, ref, view, hits[i])
+                self._tell(work, row, ref, view, hits[i], held)
+            if i in asked and (wanted := self.rules.wants_every(held)):
+                self._conclude(work, row, ref, [watched_access(wanted)], held)
+
+    def _in_force(self, work: Work, rows: NDArray[np.int64]) -> InForce:
+        """Return the rules that may hold for the events at `rows`."""
+        if not self.rules or not len(rows):
+            return InForce([], self.book)
+        times = work.columns.occurred_at[rows]
+        return self.rules.in_force(int(times.min()), int(times.max()), self.book)
+
+    def _keep_held(self, actor: int, ref: EventRef, held: tuple[str, ...]) -> None:
+        """Remember the rules for a person's last notable event of the hour: what is found of the hour is found on it."""
+        if ref.occurred_at // HOUR_US != self.hour or not (held or actor in self.held):
+            return
+        self.held[actor] = held
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
@@ -284,25 +310,31 @@ class Shard:
             refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
         refs.append(ref)
 
-    def _tell(self, work: Work, row: int, event: EventRef, view: Facts, hits: list[Hit]) -> None:
+    def _tell(self, work: Work, row: int, event: EventRef, view: Facts, hits: list[Hit], held: tuple[str, ...]) -> None:
         """Add the findings on one event, which the hits stand at in `view`, to the person's story, or to what is watched."""
         actor, i = int(work.columns.actor[row]), hits[0].at
         unexplained = bool(view.unexplained[i])
         for hit in hits:
             if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
-                self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event))
+                self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event, held))
         at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in hits if not hit.detector.after_hours]
         if at_once:
             work.assessment.p_value[row] = min([finding.p_value for finding in at_once])
-            work.assessment.detectors[row] = tuple([finding.detector for finding in at_once])
             told = [(finding.detector, finding.words.observed) for finding in at_once]
             work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
-        for finding in at_once:
-            self._found(actor, event, finding)
+        self._conclude(work, row, event, at_once, held)
         story = self.stories.open.get(actor)
-        if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
+        if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.lasts:
             self._changed[story.id] = story
+
+    def _conclude(self, work: Work, row: int, event: EventRef, findings: list[Finding], held: tuple[str, ...]) -> None:
+        """Add the findings on one event to the person's story, and their detectors to what is kept of it."""
+        found, actor = work.assessment.detectors, int(work.columns.actor[row])
+        if findings:
+            found[row] = (*found.get(row, ()), *[finding.detector for finding in findings])
+        for finding in findings:
+            self._found(actor, event, finding, held)
 
     def _finding(self, actor: int, patient: int, hit: Hit, unexplained: bool) -> Finding:
         detector = hit.detector
@@ -323,7 +355,8 @@ class Shard:
             return 1.0
         return book.feedback.factor(book.actor_codes.name(actor), detector, book.patient_codes.name(patient))
 
-    def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
+    def _found(self, actor: int, event: EventRef, finding: Finding, held: tuple[str, ...]) -> None:
+        """Add a finding to the person's story, given the rules `held` for its event."""
         story, ended = self.stories.of(actor, event)
         if ended is not None:
             self._ended(ended)
@@ -331,11 +364,22 @@ class Shard:
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
-        story.add(finding, event, others)
-        if not story.raised and self.common.budget.admits(story.score, len(self.raised)):
+        if hiding := self.rules.hides(held, finding.detector, story.id):
+            story.hide(replace(finding, hidden_by=hiding.name), event, others, narrowly=hiding.is_narrow)
+        else:
+            story.add(finding, event, others, self.rules.raises(held, finding.detector, story.id))
+        self._admit(story, is_asked=finding.detector == WATCH_LIST)
+
+    def _admit(self, story: Story, *, is_asked: bool) -> None:
+        """Raise a story that weighs enough, which uses up the budget, or is asked for; keep one that would but for rules."""
+        budget, raised = self.common.budget, len(self.raised)
+        if not story.raised and budget.admits(story.score, raised):
             story.raised = True
             self.raised.append(self.hour)
-        if story.raised:
+        story.raised = story.raised or is_asked
+        if not story.lasts and story.whole is not None:
+            story.kept = budget.admits(story.whole.score, raised)
+        if story.lasts:
             self._changed[story.id] = story
 
     def _ended(self, story: Story) -> None:
@@ -354,6 +398,7 @@ class Shard:
                 watched.actor,
                 watched.event,
                 self._finding(watched.actor, watched.event.patient, hit, bool(watched.facts.unexplained[0])),
+                watched.held,
             )
 
     def _went_on(self, actor: int, event: EventRef, *, alone: bool) -> bool:
@@ -423,12 +468,13 @@ class Shard:
         strength = -MODEL_WEIGHT * log10(p_value)
         words, factor = surprise_in_words(surprise), self._factor(actor, model, NOBODY)
         finding = Finding(model, model, Scope.ACTOR, strength, p_value, words, factor=factor)
-        self._found(actor, refs[-1], finding)
+        self._found(actor, refs[-1], finding, self.held.get(actor, ()))
 
     def _alert(self, story: Story) -> Alert:
-        names = {ref.patient: self.book.patient_codes.name(ref.patient) for ref in story.events.values()}
+        names = {ref.patient: self.book.patient_codes.name(ref.patient) for ref in story.evidence()}
         tried = TRIED if self.book.knows_care else ()
-        return story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
+        alert = story.alert(self.tenant, self.book.actor_codes.name(story.actor), names, tried)
+        return replace(alert, configuration=self.configuration) if self.configuration else alert
 
 
 _STATE: Final = (
@@ -445,6 +491,7 @@ _STATE: Final = (
     "closed",
     "ended",
     "raised",
+    "held",
     "found",
 )
 _SNAPSHOTS: Final = Snapshots(
@@ -495,6 +542,21 @@ def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hi
     p_values = np.clip(detector.p_value(among), P_MIN, 1.0).astype(np.float64)
     told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
     return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]
+
+
+def _looked(work: Work, row: int) -> Looked:
+    """Return what rules look at in an event."""
+    batch, columns = work.batch, work.columns
+    return Looked(
+        int(columns.occurred_at[row]),
+        int(columns.actor[row]),
+        int(columns.role[row]),
+        int(columns.unit[row]),
+        int(columns.patient[row]),
+        ACTOR_TYPES[int(batch.actor_type[row])],
+        batch.source[row],
+        batch.application[row],
+    )
 
 
 def _refs(work: Work, rows: NDArray[np.int64], kinds: NDArray[np.int64]) -> list[EventRef]:

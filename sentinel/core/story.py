@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sentinel.core import ids
@@ -12,6 +13,7 @@ from sentinel.core.alert import Alert, Reason, Severity
 from sentinel.core.detector import Finding, Scope
 from sentinel.core.event import DAY_US, HOUR_US
 from sentinel.core.feedback import FACTOR_MIN
+from sentinel.core.rules import WATCH_LIST
 
 STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …
@@ -53,15 +55,30 @@ class Story:
     raised: bool = False
     score: float = 0.0
     unjudged: dict[int, float] = field(default_factory=dict)  # as `weights`, had no verdict been given; those that differ
+    raised_by: dict[str, float] = field(default_factory=dict)  # watch-lists, and by how much
+    kept: bool = False  # it would be raised but for rules
+    whole: Story | None = None  # once a rule hides something of it: as it would be without rules
+    floor: Story | None = None  # … and without those rules that may not hide what is critical
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is an alert, told or kept."""
+        return self.raised or self.kept
 
     def takes(self, occurred_at: int) -> bool:
         """Whether a finding at that time belongs here."""
-        if self.raised:
+        if self.lasts:
             return occurred_at - self.last_seen <= RAISED_QUIET_US and occurred_at - self.began <= RAISED_MAX_US
         return occurred_at - self.began <= STORY_US
 
-    def add(self, finding: Finding, event: EventRef, others: Iterable[EventRef]) -> None:
-        """Take a finding on `event` in, with the other events that show the same."""
+    def add(
+        self, finding: Finding, event: EventRef, others: Sequence[EventRef], raised_by: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        """Take a finding on `event` in, with the other events that show the same and the watch-lists that it is on."""
+        for beside in (self.whole, self.floor):
+            if beside is not None:
+                beside.add(finding, event, others, raised_by)
+        self.raised_by.update(raised_by)
         patient = event.patient if finding.scope is Scope.PATIENT else 0
         if patient in self.slots or len(self.slots) < PATIENTS_MAX:
             slot = self.slots.setdefault(patient, {})
@@ -69,6 +86,8 @@ class Story:
             if known is None or finding.strength > known.strength:
                 slot[finding.detector] = finding
                 self._weigh(patient)
+        if raised_by or self.floor is not None:
+            self._sum()
         for ref in (*others, event):
             if len(self.events) < EVENTS_MAX:
                 self.events.setdefault(ref.key, ref)
@@ -76,17 +95,42 @@ class Story:
         self.last_seen = max(self.last_seen, event.occurred_at)
         self.changes += 1
 
+    def hide(self, finding: Finding, event: EventRef, others: Sequence[EventRef], *, narrowly: bool) -> None:
+        """Keep a finding that a rule hides: it weighs nothing, unless what is critical would be silenced and not `narrowly`."""
+        if self.whole is None or self.floor is None:
+            self.whole, self.floor = self._copy(), self._copy()
+        self.whole.add(finding, event, others)
+        if not narrowly:
+            self.floor.add(finding, event, others)
+        self._sum()
+        self.last_seen = max(self.last_seen, event.occurred_at)
+        self.changes += 1
+
+    def _copy(self) -> Story:
+        return replace(
+            self,
+            slots={patient: dict(found) for patient, found in self.slots.items()},
+            weights=dict(self.weights),
+            events=dict(self.events),
+            acted=set(self.acted),
+            unjudged=dict(self.unjudged),
+            raised_by=dict(self.raised_by),
+        )
+
     def acted_on(self, patient: int) -> bool:
         """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so.
 
         Returns whether that changes the story.
         """
-        if patient not in self.slots or patient in self.acted:
-            return False
-        self.acted.add(patient)
-        self._weigh(patient)
-        self.changes += 1
-        return True
+        beside = [story.acted_on(patient) for story in (self.whole, self.floor) if story is not None]
+        is_new = patient in self.slots and patient not in self.acted
+        if is_new:
+            self.acted.add(patient)
+            self._weigh(patient)
+        elif any(beside):
+            self._sum()
+        self.changes += is_new or any(beside)
+        return is_new or any(beside)
 
     def _weigh(self, patient: int) -> None:
         """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
@@ -96,41 +140,63 @@ class Story:
             self.unjudged[patient] = self._weight(patient, [replace(finding, factor=1.0) for finding in found])
         else:
             self.unjudged.pop(patient, None)
-        self.score = _over_patients(self.weights)
+        self._sum()
+
+    def _sum(self) -> None:
+        """Add up; what rules hide counts again where without those that are not narrow the story would be critical."""
+        score = _over_patients(self.weights)
         if self.unjudged:
-            self.score = held_up(self.score, _over_patients(self.weights | self.unjudged))
+            score = held_up(score, _over_patients(self.weights | self.unjudged))
+        score += max(self.raised_by.values(), default=0.0)
+        floor = 0.0 if self.floor is None else self.floor.score
+        self.score = max(score, floor) if floor >= SEVERITIES[0][0] else score
 
     def _weight(self, patient: int, found: Iterable[Finding]) -> float:
         weight = _discounted(_strongest_of_groups(found), 1.0 if patient else NEXT_FINDING)
         return weight * ACTED if patient in self.acted else weight
 
     def alert(self, tenant: str, actor: str, patient_names: dict[int, str], tried: tuple[str, ...]) -> Alert:
-        """Return the story as it stands."""
-        events = sorted(self.events.values())
-        findings = sorted(
-            (f for slot in self.slots.values() for f in slot.values()), key=lambda f: (-f.strength, f.detector, f.words.en)
-        )
-        reasons = tuple(
-            Reason(f.detector, f.words.observed, f.words.usual, f.p_value, f.words.fr, f.words.en)
-            for f in _strongest_of_each(findings)
-        )
+        """Return the story as it stands, with what rules hide of it."""
+        whole = self if self.whole is None else self.whole
+        events = sorted(self.evidence())
+        hidden = [f for f in whole.findings() if f.hidden_by]
+        findings = sorted((*self.findings(), *hidden), key=lambda f: (f.hidden_by != "", -f.strength, f.detector, f.words.en))
+        reasons = tuple(_reason(finding) for finding in _strongest_of_each(findings))
+        priority = self.score if self.raised else whole.score
         unexplained = any(f.unexplained for f in findings)
         return Alert(
             id=self.id,
             tenant=tenant,
             version=self.changes,
-            priority=self.score,
-            severity=severity_of(self.score),
+            priority=priority,
+            severity=severity_of(priority),
             detectors=tuple(reason.detector for reason in reasons),
             actor=actor,
             patients=tuple(sorted({patient_names[e.patient] for e in events if e.patient})),
             event_ids=tuple(dict.fromkeys(e.id for e in events)),
             event_keys=tuple(e.key for e in events),
-            first_seen=self.first_seen,
+            first_seen=whole.first_seen,
             last_seen=self.last_seen,
             reasons=reasons,
             not_explained_by=tried if unexplained else (),
+            suppressed=self.kept and not self.raised,
+            suppressed_by=tuple(sorted({f.hidden_by for f in hidden})),
+            raised_by=tuple(sorted(self.raised_by)),
         )
+
+    def evidence(self) -> Sequence[EventRef]:
+        """Return the events it rests on, those of what is told first."""
+        hidden = {} if self.whole is None else self.whole.events
+        return list({**self.events, **hidden}.values())[:EVENTS_MAX]
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what it holds, but for what rules hide."""
+        return (finding for slot in self.slots.values() for finding in slot.values())
+
+
+def _reason(finding: Finding) -> Reason:
+    words, p_value = finding.words, None if finding.detector == WATCH_LIST else finding.p_value
+    return Reason(finding.detector, words.observed, words.usual, p_value, words.fr, words.en, finding.hidden_by)
 
 
 def held_up(score: float, unjudged: float) -> float:

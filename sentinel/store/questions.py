@@ -119,25 +119,27 @@ class Questions:
         actor: str | None = None,
         patient: str | None = None,
         late: bool | None = None,
+        suppressed: bool | None = False,
         order: Order = "priority",
         limit: int = 100,
         before: str | None = None,
     ) -> AlertPage:
         """Return the queue, each story as it stands: those last seen in the period, by priority or the latest first.
 
-        `late` True: only those that a backfill found, False: only the others, None: all.
+        `late` True: only those that a backfill found, False: only the others, None: all; `suppressed`: as much of those that
+        rules keep back.
         """
         if order not in ("priority", "time"):
             raise ValueError("no such order")
         wanted = {"severity": severity or "", "detector": detector or "", "actor": actor or "", "patient": patient or ""}
-        wanted["late"] = "" if late is None else "yes" if late else "no"
+        wanted |= {"late": _wanted(late), "suppressed": _wanted(suppressed)}
         asked = {"tenant": tenant, "min_priority": min_priority, "order": order, **wanted, **_period(since, until)}
         rows = self._rows(sql.ALERTS, asked | _alert_cursor(before) | {"limit": _bounded(limit)})
         following = f"{rows[-1][1]!r} {rows[-1][2]}" if len(rows) == _bounded(limit) else None
         return AlertPage([msgspec.json.decode(body) for body, _, _ in rows], following)
 
     def alerts_changed_since(self, tenant: str, cursor: str | None = None, limit: int = 100) -> AlertChanges:
-        """Return the alerts written after `cursor` (None: from the first on), each as it stands, the oldest change first.
+        """Return the alerts written after `cursor` (None: from the first on) and told, each as it stands, oldest change first.
 
         A cursor only grows: a change is told once, whatever is written meanwhile.
         """
@@ -224,6 +226,10 @@ def _total(days: list[DayCounts]) -> Counts:
     accesses = sum(day.accesses for day in days)
     explained = sum(day.explained for day in days) / accesses if accesses else None
     return Counts(sum(day.events for day in days), accesses, sum(day.alerts for day in days), explained, days)
+
+
+def _wanted(mark: bool | None) -> str:
+    return "" if mark is None else "yes" if mark else "no"
 
 
 def _bounded(limit: int) -> int:

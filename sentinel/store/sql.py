@@ -154,6 +154,7 @@ WHERE tenant = {{tenant:String}} AND {_LAST_SEEN} AND priority >= {{min_priority
     AND {{actor:String}} IN ('', actor)
     AND ({{patient:String}} = '' OR has(patients, {{patient:String}}))
     AND ({{late:String}} = '' OR ({{late:String}} = 'yes') = JSONExtractBool(body, 'late'))
+    AND ({{suppressed:String}} = '' OR ({{suppressed:String}} = 'yes') = JSONExtractBool(body, 'suppressed'))
     AND (rank, id) < ({{before_rank:Float64}}, {{before_id:String}})
 ORDER BY rank DESC, id DESC
 LIMIT {{limit:UInt32}}"""
@@ -162,6 +163,7 @@ ALERTS_CHANGED: Final = """
 SELECT lane, sequence, body
 FROM alert FINAL
 WHERE tenant = {tenant:String} AND sequence > transform(lane, {lanes:Array(String)}, {sequences:Array(UInt64)}, 0)
+    AND NOT JSONExtractBool(body, 'suppressed')
 ORDER BY lane, sequence
 LIMIT {limit:UInt32}"""
 
@@ -178,7 +180,7 @@ WHERE tenant = {tenant:String} AND id = {id:String}"""
 ALERTS_BY_DAY: Final = f"""
 SELECT toString(toDate(last_seen)), count()
 FROM alert FINAL
-WHERE tenant = {{tenant:String}} AND {_LAST_SEEN_DAYS}
+WHERE tenant = {{tenant:String}} AND {_LAST_SEEN_DAYS} AND NOT JSONExtractBool(body, 'suppressed')
 GROUP BY toDate(last_seen)"""
 
 RAW_RECORDS: Final = """

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
+from sentinel.core.alert import shadow_of
 from sentinel.core.event import microseconds, moment
 from sentinel.web.feed import Feed, FeedResponse
 from sentinel.web.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -29,13 +30,14 @@ class UsualModel(BaseModel):
 
 
 class ReasonModel(BaseModel):
-    """One finding: what was observed, what is usual, how often chance alone gives it."""
+    """One finding: what was observed, what is usual, how often chance alone gives it; null: it says nothing of chance."""
 
     detector: str
     observed: float | int | str | None
     usual: UsualModel
     p_value: float | None
     text: dict[Literal["fr", "en"], str]
+    suppressed_by: str = Field(default="", description="The rule that hides it; left out when there is none.")
 
 
 class AlertModel(BaseModel):
@@ -56,6 +58,10 @@ class AlertModel(BaseModel):
     reasons: list[ReasonModel]
     not_explained_by: list[str]
     late: bool = Field(default=False, description="Found in history that was taken in afterwards; left out when false.")
+    suppressed: bool = Field(default=False, description="Kept and not told, by rules; left out when false.")
+    suppressed_by: list[str] = Field(default=[], description="Rules that hide something of it; left out when there are none.")
+    raised_by: list[str] = Field(default=[], description="Watch-lists it is on; left out when there are none.")
+    configuration: str = Field(default="", description="The version it was made with; left out when none is declared.")
 
 
 class AccessModel(BaseModel):
@@ -141,13 +147,17 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
         actor: Annotated[str | None, Query(max_length=256)] = None,
         patient: Annotated[str | None, Query(max_length=256)] = None,
         late: Annotated[bool | None, Query(description="Only those that a backfill found, or only the others.")] = None,
+        suppressed: Annotated[
+            bool | Literal["all"], Query(description="Only those that rules keep back, only the others, or all.")
+        ] = False,
+        shadow: Annotated[bool, Query(description="What the configuration in the shadow would tell.")] = False,
         order: Literal["priority", "time"] = "priority",
         limit: Limit = 100,
         before: Before = None,
     ) -> Response:
         """Return the stories last seen in [since, until), each as it stands, the most telling or the latest first."""
         asked = ask.alerts(
-            tenant,
+            shadow_of(tenant) if shadow else tenant,
             **_period(since, until),
             min_priority=min_priority,
             severity=severity,
@@ -155,6 +165,7 @@ def router(ports: Ports, feed: Feed) -> APIRouter:
             actor=actor,
             patient=patient,
             late=late,
+            suppressed=None if suppressed == "all" else suppressed,
             order=order,
             limit=limit,
             before=before,

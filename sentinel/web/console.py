@@ -30,6 +30,7 @@ FORM_BYTES_MAX: Final = 4_096
 CURSOR_MAX: Final = 200
 PERIODS: Final = {"24h": DAY_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}
 ORDERS: Final = ("priority", "time")
+SUPPRESSED: Final = "yes"  # the filter that shows what rules keep back, and nothing else
 
 Handler = Callable[[Request], Awaitable[Response]]
 Of = Literal["patient", "actor"]
@@ -52,6 +53,7 @@ class Filters:
     severity: str = ""
     detector: str = ""
     period: str = ""
+    suppressed: str = ""
     order: str = "priority"
 
     def address(self, before: str = "", **changed: str) -> str:
@@ -60,13 +62,18 @@ class Filters:
         path = "".join(f"/{kind}s/{views.segment(told[kind])}" for kind in ("actor", "patient") if told[kind])
         order = told["order"] if told["order"] != ORDERS[0] else ""
         return ("/queue" + path if path else "/") + query(
-            severity=told["severity"], detector=told["detector"], period=told["period"], order=order, before=before
+            severity=told["severity"],
+            detector=told["detector"],
+            period=told["period"],
+            suppressed=told["suppressed"],
+            order=order,
+            before=before,
         )
 
     @property
     def active(self) -> list[str]:
         """Return the names of the filters in use."""
-        return [name for name in ("severity", "detector", "period", "actor", "patient") if getattr(self, name)]
+        return [name for name in ("severity", "detector", "period", "suppressed", "actor", "patient") if getattr(self, name)]
 
 
 def router(questions: Questions, pages: Pages) -> APIRouter:
@@ -178,6 +185,7 @@ class Console:
             detector=filters.detector or None,
             actor=filters.actor or None,
             patient=filters.patient or None,
+            suppressed=filters.suppressed == SUPPRESSED,
             order="time" if filters.order == "time" else "priority",
             limit=limit,
             before=before,
@@ -381,9 +389,10 @@ def _cursor(request: Request) -> str | None:
 
 
 def _filters(request: Request) -> Filters:
-    told = {name: request.query_params.get(name, "") for name in ("severity", "detector", "period")}
+    told = {name: request.query_params.get(name, "") for name in ("severity", "detector", "period", "suppressed")}
     order = request.query_params.get("order") or ORDERS[0]
-    if told["severity"] not in {"", *Severity} or told["period"] not in {"", *PERIODS} or order not in ORDERS:
+    choices = {"severity": {"", *Severity}, "period": {"", *PERIODS}, "suppressed": {"", SUPPRESSED}}
+    if any(told[name] not in choices[name] for name in choices) or order not in ORDERS:
         raise BadRequestError
     ids = {name: views.id_of(request.path_params.get(name, "")) for name in ("actor", "patient")}
     return Filters(**told, **ids, order=order)

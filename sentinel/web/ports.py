@@ -106,15 +106,19 @@ class Questions(Protocol):
         actor: str | None,
         patient: str | None,
         late: bool | None = None,
+        suppressed: bool | None = False,
         order: Literal["priority", "time"],
         limit: int,
         before: str | None,
     ) -> Answer:
-        """Return `{alerts: [Alert.to_dict()], next}`. `late`: only those that a backfill found, or only the others."""
+        """Return `{alerts: [Alert.to_dict()], next}`. `late`: only those that a backfill found, or only the others.
+
+        `suppressed`: only those that rules keep back, only the others, or (None) all.
+        """
         ...
 
     async def alerts_changed_since(self, tenant: str, cursor: str | None, *, limit: int) -> Answer:
-        """Return `{alerts: [Alert.to_dict()], cursor}`, oldest change first."""
+        """Return `{alerts: [Alert.to_dict()], cursor}` of those told, oldest change first."""
         ...
 
     async def alert(self, tenant: str, alert_id: str) -> Answer | None:

@@ -55,6 +55,9 @@ TEXTS: Final[dict[str, Words]] = {
     "queue.priority": Words("Priorité", "Priority"),
     "queue.detector": Words("Détecteur", "Detector"),
     "queue.period": Words("Période", "Period"),
+    "queue.suppressed": Words("Règles", "Rules"),
+    "queue.told": Words("Hors masquées", "Not hidden"),
+    "queue.kept": Words("Masquées seules", "Hidden only"),
     "queue.order": Words("Ordre", "Order"),
     "queue.actor": Words("Personne", "Person"),
     "queue.patient": Words("Patient", "Patient"),
@@ -112,6 +115,7 @@ TEXTS: Final[dict[str, Words]] = {
     "severity.high": Words("Élevée", "High"),
     "severity.critical": Words("Critique", "Critical"),
     # what the online model finds has no card of a detector
+    "detector.watch_list": Words("Accès suivi", "Access followed"),
     "detector.session_trees": Words("Heure de travail inhabituelle", "Unusual hour of work"),
     # one alert
     "alert.back": Words("File des alertes", "Alert queue"),
@@ -161,6 +165,21 @@ TEXTS: Final[dict[str, Words]] = {
     "alert.id": Words("Identifiant de l’alerte", "Alert id"),
     "alert.facts": Words("En bref", "In brief"),
     "alert.json": Words("Voir en JSON", "View as JSON"),
+    "alert.suppressed": Words("Masquée par une règle", "Hidden by a rule"),
+    "alert.suppressed.text": Words(
+        "Conservée sans être signalée : la priorité est celle qu’elle aurait sans les règles.",
+        "Kept and not told: the priority is the one it would have without rules.",
+    ),
+    "alert.raised": Words("Liste de surveillance", "Watch-list"),
+    "alert.raised.text": Words(
+        "La priorité est relevée par une liste de surveillance.", "The priority is raised by a watch-list."
+    ),
+    "alert.rules": Words("Règles de masquage", "Rules that hide"),
+    "alert.rules.text": Words(
+        "Une partie est masquée, ou le serait si l’ensemble n’était pas critique.",
+        "Part of it is hidden, or would be, were the whole not critical.",
+    ),
+    "alert.reason.suppressed": Words("Masqué par la règle {rule}", "Hidden by the rule {rule}"),
     "alert.late": Words("Après coup", "Late"),
     "alert.late.text": Words(
         "Trouvée dans un historique repris après coup, pas au moment des accès.",

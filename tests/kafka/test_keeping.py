@@ -15,7 +15,7 @@ from sentinel.store.migrate import migrate
 from sentinel.store.writer import Writer
 from streams import keeping
 from streams.keeping import Done, Keeper, Stored
-from tests.store.making import DAY_US, a_batch, nothing_found, some_events
+from tests.store.making import DAY_US, a_batch, an_alert, nothing_found, some_events
 
 
 class Processed:
@@ -51,6 +51,16 @@ def keep(writer: Writer, batch: EventBatch, stored: Stored | None, rows: Sequenc
     keeper.keep(Processed(fresh), keys)
     keeper.seal()
     keeper.store()
+
+
+def test_what_rules_keep_back_is_stored_and_told_nobody(writer: Writer) -> None:
+    """The topic of alerts is given what is told; the store has both."""
+    keeper = Keeper(writer, DAY_US, Done())
+    keeper.keep_alerts([an_alert("told"), an_alert("kept", suppressed=True)])
+    keeper.seal()
+    assert [alert.id for alert in keeper.store()] == ["told"]
+    assert keeper.done.alerts == 1
+    assert int(writer._client.command("SELECT count() FROM alert")) == 2
 
 
 def count(writer: Writer) -> list[str]:

@@ -179,7 +179,9 @@ class MemoryQuestions:
             week[at.weekday()][at.hour] += 1
         return week
 
-    async def alerts(self, tenant, *, since, until, min_priority, severity, detector, actor, patient, order, limit, before):
+    async def alerts(
+        self, tenant, *, since, until, min_priority, severity, detector, actor, patient, suppressed=False, order, limit, before
+    ):
         """See the port."""
         self._check(tenant)
         stories = [
@@ -191,6 +193,7 @@ class MemoryQuestions:
             and (detector is None or detector in story["detectors"])
             and actor in {None, story["actor"]}
             and (patient is None or patient in story["patients"])
+            and suppressed in {None, story.get("suppressed", False)}
         ]
         rank = {"priority": lambda story: float(story["priority"]), "time": lambda story: float(us(story["last_seen"]))}[order]
         ranked = sorted(((rank(story), story["id"], story) for story in stories), key=lambda item: item[:2], reverse=True)

@@ -38,6 +38,7 @@ def test_the_queue_is_asked_with_its_filters(app):
         "actor": None,
         "patient": None,
         "late": False,
+        "suppressed": False,
         "order": "time",
         "limit": 5,
         "before": "n",

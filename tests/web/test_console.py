@@ -368,3 +368,27 @@ def test_links_lead_somewhere(client):
     }
     for link in sorted(found - {"/queue", "/search"}):
         assert client.get(link).status_code == 200, unquote(link)
+
+
+@pytest.mark.parametrize(
+    ("code", "hidden", "watched"),
+    [("fr", "Masquée par une règle", "Liste de surveillance"), ("en", "Hidden by a rule", "Watch-list")],
+)
+def test_what_rules_hide_stands_behind_a_filter(live_hospital, an_alert_now, code, hidden, watched):
+    """The queue has what is told, with what a watch-list raised marked; the filter has the rest; a page names the rules."""
+    live_hospital.put(an_alert_now("e" * 32, suppressed=True, suppressed_by=["calm-nights"]))
+    live_hospital.put(an_alert_now("f" * 32, raised_by=["complaint-14"]))
+
+    def page(path):
+        return httpx.get(live_hospital.url + path, headers={"Accept-Language": code}).text
+
+    assert ("e" * 32 in page("/"), "e" * 32 in page("/?suppressed=yes"), "f" * 32 in page("/?suppressed=yes")) == (
+        False,
+        True,
+        False,
+    )
+    assert f">{watched}<" in page("/")
+    assert f">{hidden}<" in page("/?suppressed=yes")
+    assert "calm-nights" in page(f"/alerts/{'e' * 32}")
+    assert "complaint-14" in page(f"/alerts/{'f' * 32}")
+    assert httpx.get(f"{live_hospital.url}/?suppressed=maybe").status_code == 400
