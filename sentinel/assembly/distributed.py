@@ -70,9 +70,7 @@ def worker(settings: Settings) -> faust.App:
     from streams.normaliser import IntakeParts, Normaliser
     from streams.sharing import Shared
 
-    if settings.configuration is not None or settings.shadow is not None:
-        raise RefusedToStartError("workers take no configuration and no shadow yet: SENTINEL_CONFIGURATION, SENTINEL_SHADOW")
-    _check_store(settings)
+    _check(settings)
     kafka, declared = bus(settings), topics(settings)
     intake, shared = IntakeParts(kafka, declared, settings.tenant, sources(settings)), Shared()
     services: dict[str, Callable[[], Runnable]] = {
@@ -91,7 +89,7 @@ def gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """
     from streams.forwarding import ForwardingParts
 
-    _check_store(settings)
+    _check(settings)
     work = ForwardingParts(
         tenant=settings.tenant,
         bus=bus(settings),
@@ -103,7 +101,10 @@ def gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
     run(settings, work, on_ready)
 
 
-def _check_store(settings: Settings) -> None:
+def _check(settings: Settings) -> None:
+    """Refuse what belongs to a service on one machine."""
+    if settings.configuration is not None or settings.shadow is not None:
+        raise RefusedToStartError("workers take no configuration and no shadow yet: SENTINEL_CONFIGURATION, SENTINEL_SHADOW")
     if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
         raise RefusedToStartError("workers and gateways need a store that they can share: SENTINEL_STORE=clickhouse://…")
 
@@ -136,16 +137,16 @@ def check_topics(settings: Settings) -> None:
     Raises:
         RefusedToStartError: one is not, or Kafka does not let us in.
     """
-    _check(bus(settings), list(topics(settings)))
+    _check_usable(bus(settings), list(topics(settings)))
 
 
 def _check_topics_written(settings: Settings) -> None:
     """Return when a gateway finds the topics that it writes to. Raises as `check_topics`."""
     declared = topics(settings)
-    _check(bus(settings), [*declared.intake.values(), declared.context, declared.feedback])
+    _check_usable(bus(settings), [*declared.intake.values(), declared.context, declared.feedback])
 
 
-def _check(kafka: Bus, wanted: Sequence[Topic]) -> None:
+def _check_usable(kafka: Bus, wanted: Sequence[Topic]) -> None:
     from streams.topic_admin import unusable
 
     if wrong := asyncio.run(unusable(kafka, wanted)):
