@@ -51,16 +51,20 @@ def trait(facts: Facts, i: int, rate: str, fr: str, en: str) -> Words:
 def by_chance(facts: Facts, trait: str) -> Column:
     """Return the probability that one of the person's openings without a reason on an ordinary day has a trait, in (0, 1]."""
     own, peers = facts["unexplained_actor"], facts["unexplained_peers"]
-    openings = np.nan_to_num(np.where(np.isnan(own), peers, own), nan=1.0)
-    chance: Column = np.clip(-np.expm1(-facts.rate(trait) * np.maximum(openings, 1.0)), P_MIN, 1.0)
-    return chance
+    openings = np.fmax(np.where(np.isnan(own), peers, own), 1.0)
+    return _once_among(facts.rate(trait), openings)
 
 
 def within_a_day(facts: Facts, share: Column) -> Column:
     """Return the probability that an ordinary day of the person holds an opening of which `share` are, in (0, 1]."""
     own, peers = facts["patients_actor"], facts["patients_peers"]
     patients = np.where(np.isnan(own), np.where(np.isnan(peers), PATIENTS_A_DAY, peers), own)
-    chance: Column = np.clip(-np.expm1(-share * np.maximum(patients, 1.0)), P_MIN, 1.0)
+    return _once_among(share, np.maximum(patients, 1.0))
+
+
+def _once_among(share: Column, number: Column) -> Column:
+    """Return the probability, in [`P_MIN`, 1], that chance gives what a share has to at least one of so many."""
+    chance: Column = np.minimum(np.maximum(-np.expm1(-share * number), P_MIN), 1.0)
     return chance
 
 

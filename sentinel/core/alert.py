@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from sentinel.core import ids
 from sentinel.core.event import EPOCH
+from sentinel.core.frozen import frozen
 
 Scalar = float | int | str | None
 
@@ -23,7 +24,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usual:
     """What is usual, for this person and for peers, in the unit of what was observed; None: not known yet."""
 
@@ -31,7 +32,7 @@ class Usual:
     peers: Scalar = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reason:
     """One finding in words: what was observed, what is usual, how often chance alone gives it; by which rule it is not told."""
 

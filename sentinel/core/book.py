@@ -173,6 +173,7 @@ class ContextBook:
     feedback: Feedback = field(default_factory=Feedback)
     stale: bool = True
     numbered: int = 1
+    _shares: NDArray[np.float64] | None = field(default=None, init=False, repr=False)  # of family names, since the last records
 
     def apply(self, records: Iterable[ContextRecord]) -> None:
         """Take records in, in order."""
@@ -195,7 +196,7 @@ class ContextBook:
                     self._settle()
         finally:
             self._settle()
-        self.stale = True
+        self.stale, self._shares = True, None
 
     @property
     def knows_care(self) -> bool:
@@ -241,8 +242,9 @@ class ContextBook:
 
     def family_share(self) -> NDArray[np.float64]:
         """Return the share of known people with each family name, by trait code."""
-        total = max(1, len(self.declared_actors) + len(self.declared_patients))
-        return self.family_count / total
+        if self._shares is None:
+            self._shares = self.family_count / max(1, len(self.declared_actors) + len(self.declared_patients))
+        return self._shares
 
     def make_room(self) -> None:
         """Let every code so far have its row."""

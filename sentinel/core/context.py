@@ -6,24 +6,13 @@ give several records. A resource sent again is `Withdrawn(id)` followed by its r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar, dataclass_transform
+from typing import Final
+
+from sentinel.core.frozen import frozen
 
 FOREVER: Final = 2**62  # µs: no end is known
 EVER: Final = -(2**62)  # µs: no start is known
-
-
-Record = TypeVar("Record")
-
-
-@dataclass_transform(frozen_default=True)
-def record(cls: type[Record]) -> type[Record]:
-    """Make a dataclass that only type checkers keep frozen: keeping it at run time makes it four times as dear to make.
-
-    A hospital tells hundreds of thousands of them at each start.
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 class LinkKind(StrEnum):
@@ -46,7 +35,7 @@ class PatientFlag(StrEnum):
     TEST = "test"  # v3-ActReason HTEST: nobody's record
 
 
-@record
+@frozen
 class Identity:
     """The civil traits by which two records may be one person or one household.
 
@@ -61,7 +50,7 @@ class Identity:
     street: str = ""
 
 
-@record
+@frozen
 class StaffMember:
     """A person at work. `aliases` are all other ids that name them in events (RPPS, login, role ids)."""
 
@@ -74,7 +63,7 @@ class StaffMember:
     is_service: bool = False
 
 
-@record
+@frozen
 class Position:
     """Someone works in a unit, in a role, from `start` to `end` (µs since 1970 UTC; `EVER`, `FOREVER`)."""
 
@@ -86,7 +75,7 @@ class Position:
     end: int = FOREVER
 
 
-@record
+@frozen
 class PatientRecord:
     """A patient. `deceased_at` in µs, `FOREVER` while alive."""
 
@@ -98,7 +87,7 @@ class PatientRecord:
     birth_date: str = ""
 
 
-@record
+@frozen
 class Stay:
     """A patient is looked after by a unit from `start` to `end` (µs). `planned`: an appointment with the unit."""
 
@@ -110,7 +99,7 @@ class Stay:
     planned: bool = False
 
 
-@record
+@frozen
 class CareLink:
     """A patient and a person at work have to do with each other, by name, from `start` to `end` (µs)."""
 
@@ -122,7 +111,7 @@ class CareLink:
     end: int = FOREVER
 
 
-@record
+@frozen
 class Unit:
     """A ward, a service, a laboratory. `part_of` names the unit above, empty at the top."""
 
@@ -132,14 +121,14 @@ class Unit:
     aliases: tuple[str, ...] = ()
 
 
-@record
+@frozen
 class Withdrawn:
     """A resource entered in error or deleted: what was known under its id no longer holds."""
 
     id: str
 
 
-@record
+@frozen
 class ActorAlias:
     """`alias` names the person at work `actor_id` too; it says nothing else of them (a role's id, a Person's id)."""
 
@@ -147,7 +136,7 @@ class ActorAlias:
     actor_id: str
 
 
-@record
+@frozen
 class PatientAlias:
     """`alias` names the patient `patient_id` too: a record merged into theirs, a Person's id."""
 
@@ -165,7 +154,7 @@ class Judgement(StrEnum):
     UNCLEAR = "unclear"  # read, and nothing is said; also takes an earlier verdict back
 
 
-@record
+@frozen
 class Verdict:
     """What was said of one alert, by whom it is on file elsewhere; `decided_at` in µs. A later one on the alert replaces it."""
 

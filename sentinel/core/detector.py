@@ -15,6 +15,7 @@ from sentinel.core.alert import Scalar, Usual
 from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
 from sentinel.core.event import Action, ActorType, Destination
 from sentinel.core.facts.declare import INDEX, RATES
+from sentinel.core.frozen import frozen
 
 P_MIN: Final = 1e-12
 
@@ -52,7 +53,7 @@ class Card:
     references: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """Fact columns of consecutive events, with the few event columns that predicates need.
 
@@ -122,7 +123,7 @@ def _among(actions: tuple[Action, ...]) -> Mask:
     return np.array([action in actions for action in ACTIONS])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """A finding in words. `observed` and `usual` share a unit, which the sentences name."""
 
@@ -175,7 +176,7 @@ class Detector:
     measured: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One observation of a detector or of the model, on one event."""
 

@@ -127,7 +127,7 @@ class Shard:
 
     def finish(self, work: Work) -> Processed:
         """Return what became of a micro-batch that was assessed to its end."""
-        codes = np.nan_to_num(work.facts[INDEX["explained"]]).astype(np.int64).tolist()
+        codes = np.fmax(work.facts[INDEX["explained"]], 0.0).astype(np.int64).tolist()
         work.assessment.explained_by = [NAME_OF[code] for code in codes]
         if work.fresh.all():
             return Processed(work.batch, work.assessment, self.changed())
@@ -439,8 +439,8 @@ class Shard:
         sessions = book.actors.session[: len(book.actor_codes)]
         who = np.nonzero(sessions[:, 0])[0].tolist()
         hours = Hours(
-            names=[book.actor_codes.name(actor) for actor in who],
-            roles=[self._role_of(actor) for actor in who],
+            names=list(map(book.actor_codes.name, who)),
+            roles=list(map(book.role_codes.name, book.actors.role[who].tolist())),
             vectors=sessions[who].copy(),
             learnable=np.array([actor not in suspects for actor in who], dtype=np.bool_),
         )
@@ -539,7 +539,7 @@ class Hit(NamedTuple):
 
 def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
     """Return what a detector found, given the facts of the events it matched and where they stand."""
-    p_values = np.clip(detector.p_value(among), P_MIN, 1.0).astype(np.float64)
+    p_values = np.minimum(np.maximum(detector.p_value(among), P_MIN), 1.0).astype(np.float64)
     told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
     return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from heapq import nlargest
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -88,10 +87,7 @@ class Story:
                 self._weigh(patient)
         if raised_by or self.floor is not None:
             self._sum()
-        for ref in (*others, event):
-            if len(self.events) < EVENTS_MAX:
-                self.events.setdefault(ref.key, ref)
-            self.first_seen = min(self.first_seen, ref.occurred_at)
+        self._show([*others, event])
         self.last_seen = max(self.last_seen, event.occurred_at)
         self.changes += 1
 
@@ -117,6 +113,13 @@ class Story:
             raised_by=dict(self.raised_by),
         )
 
+    def _show(self, refs: list[EventRef]) -> None:
+        kept = self.events
+        for ref in refs:
+            if ref.key not in kept and len(kept) < EVENTS_MAX:
+                kept[ref.key] = ref
+        self.first_seen = min(self.first_seen, *[ref.occurred_at for ref in refs])
+
     def acted_on(self, patient: int) -> bool:
         """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so.
 
@@ -136,7 +139,7 @@ class Story:
         """Evidence adds up within a patient; each further patient and each further sign on the person adds less."""
         found = self.slots[patient].values()
         self.weights[patient] = self._weight(patient, found)
-        if any(finding.factor != 1.0 for finding in found):
+        if {finding.factor for finding in found} != {1.0}:
             self.unjudged[patient] = self._weight(patient, [replace(finding, factor=1.0) for finding in found])
         else:
             self.unjudged.pop(patient, None)
@@ -152,7 +155,8 @@ class Story:
         self.score = max(score, floor) if floor >= SEVERITIES[0][0] else score
 
     def _weight(self, patient: int, found: Iterable[Finding]) -> float:
-        weight = _discounted(_strongest_of_groups(found), 1.0 if patient else NEXT_FINDING)
+        strengths = sorted(_strongest_of_groups(found), reverse=True)
+        weight = _discounted(strengths, 1.0 if patient else NEXT_FINDING)
         return weight * ACTED if patient in self.acted else weight
 
     def alert(self, tenant: str, actor: str, patient_names: dict[int, str], tried: tuple[str, ...]) -> Alert:
@@ -205,11 +209,11 @@ def held_up(score: float, unjudged: float) -> float:
 
 
 def _over_patients(weights: Mapping[int, float]) -> float:
-    return _discounted(nlargest(PATIENTS_WEIGHED, weights.values()), NEXT_PATIENT)
+    return _discounted(sorted(weights.values(), reverse=True)[:PATIENTS_WEIGHED], NEXT_PATIENT)
 
 
-def _discounted(strengths: list[float], factor: float) -> float:
-    return sum(strength * factor**rank for rank, strength in enumerate(sorted(strengths, reverse=True)))
+def _discounted(strongest_first: list[float], factor: float) -> float:
+    return sum([strength * factor**rank for rank, strength in enumerate(strongest_first)])
 
 
 def _strongest_of_groups(findings: Iterable[Finding]) -> list[float]:

@@ -70,7 +70,7 @@ def work_on(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Work:
 
 def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
     occurred_at = _plausible(batch)
-    by_purpose = np.fromiter((purpose in EMERGENCY for purpose in batch.purpose), np.bool_, len(batch))
+    by_purpose = np.fromiter(map(EMERGENCY.__contains__, batch.purpose), np.bool_, len(batch))
     return Columns(
         occurred_at=occurred_at,
         hour_bin=_hour_bins(occurred_at, zone),
@@ -87,7 +87,7 @@ def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
         records=batch.resource_count,
         outward=np.isin(batch.destination, _OUTWARD),
         emergency=by_purpose | (batch.action == _BREAK_GLASS),
-        sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
+        sensitive=np.fromiter(map(SENSITIVE.__contains__, batch.resource_sensitivity), np.bool_, len(batch)),
     )
 
 

@@ -71,17 +71,21 @@ def count_bin(count: float) -> int:
 
 
 @stage
-def count_day(a: ActorTable, roles: RoleTable, facts: Any, amounts: Any, e: Event, role: int) -> None:
-    """Tell the amounts of the last 24 h, beside what is usual."""
+def count_day(a: ActorTable, roles: RoleTable, facts: Any, amounts: Any, totals: Any, e: Event, role: int) -> None:
+    """Tell the amounts of the last 24 h, which are summed into `totals`, beside what is usual."""
     lag = a.ring_hour[e.actor] - e.hour
+    ring = a.ring[e.actor]
     for m in range(N_METRICS):
         if amounts[m] != 0.0:
             a.day_total[e.actor, m] += amounts[m]
             if lag < RING_HOURS:
-                a.ring[e.actor, e.hour % RING_HOURS, m] += amounts[m]
-        total24 = np.float32(0.0)
-        for h in range(RING_HOURS):
-            total24 += a.ring[e.actor, h, m]
+                ring[e.hour % RING_HOURS, m] += amounts[m]
+    totals[:] = 0.0
+    for h in range(RING_HOURS):  # hours outside: the sums of all metrics at once
+        for m in range(N_METRICS):
+            totals[m] += ring[h, m]
+    for m in range(N_METRICS):
+        total24 = totals[m]
         facts[PER_METRIC * m, e.i] = total24
         if a.usual_days[e.actor] > 0:
             facts[PER_METRIC * m + 1, e.i] = a.usual_mean[e.actor, m]

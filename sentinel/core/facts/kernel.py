@@ -70,7 +70,7 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
     a, p, roles, pairs, clock = t.actors, t.patients, t.roles, t.pairs, t.clock
     positions, stays, links, units = t.positions, t.stays, t.links, t.units
     family_share, knows_staff = t.family_share, t.knows_staff
-    amounts = np.zeros(N_METRICS, np.float32)
+    amounts, totals = np.zeros(N_METRICS, np.float32), np.zeros(N_METRICS, np.float32)
     mine = np.zeros(UNITS_MAX, np.int64)
     for i in rows:
         e = _event(c, a, clock, i)
@@ -111,6 +111,6 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             runs(a, e, p.number[e.patient], last)
         facts[F_SEQUENTIAL, i] = a.sequential_run[e.actor]
         facts[F_RHYTHM, i] = a.rhythm_run[e.actor]
-        count_day(a, roles, facts, amounts, e, role)
+        count_day(a, roles, facts, amounts, totals, e, role)
         count_hour(a, amounts, e, odd, new_device, new_application, new_today)
         a.session_hour[e.actor] = clock.hour[0]
