@@ -133,7 +133,7 @@ class _Session:
         return await share.go_on()
 
     async def close(self) -> None:
-        """Leave the store, once what is just being inserted is over: nobody may use a client that is closed, nor write beside us."""
+        """Leave the store, once the insert under way is over: nobody may use a client that is closed, nor write beside us."""
         if self._share is not None:
             self._share.leave()
             self._share = None

@@ -46,6 +46,7 @@ class Owned:
     """One partition: what of it waits, and the core's shard of its people.
 
     `mark`: the hour that it has come to and that is not opened yet; `closing`: what it adds to the closing of those before.
+    `is_due`: its state is to be taken before the hour ends, which waits for that.
     `sources`: by topic of intake. `stored`: what the store has of what comes, should it come again.
     """
 
@@ -55,6 +56,7 @@ class Owned:
         self._run: Run | None = None  # what was taken, and is not all done
         self._done = self._known = 0  # of its events, and of its resources of the context
         self.is_starving = False  # more has to come before anything can be done
+        self.is_due = False
         self.is_broken = False  # the core failed: it has to be restored
         self.mark: int | None = None
         self.closing: Closing | None = None
@@ -88,8 +90,9 @@ class Owned:
 
     def _take(self) -> Run | None:
         """Take what comes next; at a mark, end the hours before it."""
-        found = None if self.mark is not None else self.merge.take()
-        self.is_starving = found is None and self.mark is None
+        is_over = self.mark is not None or (self.is_due and self.merge.is_rising)
+        found = None if is_over else self.merge.take()
+        self.is_starving = found is None and not is_over
         if isinstance(found, Mark):
             self.mark = found.hour
             self.closing = self.shard.closing(found.hour)
