@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sentinel.core.errors import SentinelError
 from streams.closings import COMMON, Closings
 from streams.merging import Merge
+from streams.preface import Preface
 from streams.shards import Owned, Shards, Trouble
 from streams.state_topic import State, StateTopic
 
@@ -50,6 +51,9 @@ class Checkpoints:
             partition: Owned(parts.build_shard(common), Merge(parts.places), parts.sources, self._trouble)
             for partition in sorted(partitions)
         }
+        preface = Preface(parts.build_shard(common).book, owned)
+        for partition, one in owned.items():
+            one.begin(preface, partition)
         return Shards(common, owned)
 
     async def _of(self, hour: int, partitions: Collection[int]) -> Shards | None:
