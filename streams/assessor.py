@@ -124,7 +124,7 @@ class _Session:
             elif share is not None:
                 await share.take(polled)
                 self._has_more = await self._attempt(self._go_on(share))
-                if not self._is_refused and self.given is not None and share is self._share:
+                if not self._is_refused and share is self._share and self.given is not None:
                     share.balance()
 
     async def _go_on(self, share: Share) -> bool:
