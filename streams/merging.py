@@ -165,6 +165,10 @@ class _Intake:
             self.rises.popleft()
         return self.rises[0][1] if self.rises else None
 
+    def has_before(self, bound: Key) -> bool:
+        """Whether any row is held that stands before `bound`."""
+        return bool(self.chunks) and self.chunks[0].before(bound, self.rank) > 0
+
     def take(self, bound: Key) -> list[Rows | _Knowns]:
         """Return what stands before `bound`, and hold it no longer."""
         taken: list[Rows | _Knowns] = []
@@ -249,9 +253,20 @@ class Merge:
         except KeyError:
             raise UnknownPlaceError(f"partition {partition} of {topic} is not among those that this worker knows") from None
 
+    @property
+    def is_rising(self) -> bool:
+        """Whether the hour rises next, before anything else."""
+        rise = self._first_rise(self._bound)
+        return rise is not None and not any(intake.has_before(rise[0]) for intake in self._intakes.values())
+
+    @property
+    def _bound(self) -> Key:
+        """Before this all is known."""
+        return min(intake.until for intake in self._intakes.values()), NEVER, 0
+
     def take(self) -> Run | Mark | None:
         """Return what comes next; or that the hour rises; None: what comes next is not known yet."""
-        bound: Key = (min(intake.until for intake in self._intakes.values()), NEVER, 0)
+        bound = self._bound
         rise = self._first_rise(bound)
         if rise is not None:
             bound, hour = rise

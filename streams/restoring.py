@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from sentinel.core.errors import SentinelError
 from streams.closings import COMMON, Closings
 from streams.merging import Merge
+from streams.preface import Preface
 from streams.shards import Owned, Shards, Trouble
-from streams.state_topic import State, StateTopic, packed
+from streams.state_topic import State, StateTopic
 
 if TYPE_CHECKING:
     from streams.share import AssessorParts
@@ -32,12 +33,12 @@ class Checkpoints:
         await self._closings.stand(shards.common.hour)
         return shards
 
-    async def take(self, shards: Shards, partition: int) -> bytes:
+    async def take(self, shards: Shards, partition: int) -> State:
         """Return the state of one partition, or of what all have in common, as it stands in the hour that is open."""
-        return await asyncio.to_thread(lambda: packed(_state(shards, partition)))
+        return await asyncio.to_thread(_state, shards, partition)
 
     async def keep(self, partition: int, hour: int, state: bytes) -> None:
-        """Keep a state that was taken in `hour`."""
+        """Keep a state that was taken in `hour`, and packed."""
         slot = self._closings.slot(partition, hour)
         await self._closings.keep(await self._states.save(partition, slot, hour, state))
 
@@ -50,6 +51,9 @@ class Checkpoints:
             partition: Owned(parts.build_shard(common), Merge(parts.places), parts.sources, self._trouble)
             for partition in sorted(partitions)
         }
+        preface = Preface(parts.build_shard(common).book, owned)
+        for partition, one in owned.items():
+            one.begin(preface, partition)
         return Shards(common, owned)
 
     async def _of(self, hour: int, partitions: Collection[int]) -> Shards | None:

@@ -12,7 +12,8 @@ from sentinel.core.batch import EventBatch, Provenance, batch_of
 from sentinel.core.errors import SentinelError
 from streams.faults import report
 from streams.keeping import Keeper, Stored
-from streams.merging import Mark, Merge, Place, Run
+from streams.merging import Known, Mark, Merge, Place, Run
+from streams.preface import Preface
 from streams.rows import Row
 
 if TYPE_CHECKING:
@@ -46,18 +47,33 @@ class Owned:
     """One partition: what of it waits, and the core's shard of its people.
 
     `mark`: the hour that it has come to and that is not opened yet; `closing`: what it adds to the closing of those before.
+    `is_due`: its state is to be taken before the hour ends, which waits for that.
     `sources`: by topic of intake. `stored`: what the store has of what comes, should it come again.
     """
 
     def __init__(self, shard: Shard, merge: Merge, sources: Mapping[str, str], trouble: Trouble) -> None:
-        self.shard, self.merge, self._sources, self._trouble = shard, merge, sources, trouble
+        self._shard, self.merge, self._sources, self._trouble = shard, merge, sources, trouble
+        self._preface: tuple[Preface, int] | None = None  # what it reads its context in, and as whom
         self.stored: Stored | None = None
         self._run: Run | None = None  # what was taken, and is not all done
         self._done = self._known = 0  # of its events, and of its resources of the context
         self.is_starving = False  # more has to come before anything can be done
+        self.is_due = False
         self.is_broken = False  # the core failed: it has to be restored
         self.mark: int | None = None
         self.closing: Closing | None = None
+
+    def begin(self, preface: Preface, reader: int) -> None:
+        """Take context in together with others, until anything else happens."""
+        self._preface = preface, reader
+
+    @property
+    def shard(self) -> Shard:
+        """The core's shard of its people, with all the context that it has come past."""
+        if self._preface is not None:
+            preface, reader = self._preface
+            self._shard.book, self._preface = preface.leave(reader), None
+        return self._shard
 
     @property
     def is_even(self) -> bool:
@@ -77,7 +93,7 @@ class Owned:
         known = run.known[self._known : self._known + rows_max]
         now = [one for before, one in known if before == self._done]
         if now:
-            self.shard.know(record for one in now for record in one.records)
+            self._know(now)
             self._known += len(now)
         else:
             stop = min([self._done + rows_max, len(run), *(before for before, _ in known[:1])])
@@ -86,10 +102,18 @@ class Owned:
             self._run = None
         return True
 
+    def _know(self, known: Sequence[Known]) -> None:
+        if self._preface is not None:
+            preface, reader = self._preface
+            preface.know(reader, known)
+        else:
+            self.shard.know(record for one in known for record in one.records)
+
     def _take(self) -> Run | None:
         """Take what comes next; at a mark, end the hours before it."""
-        found = None if self.mark is not None else self.merge.take()
-        self.is_starving = found is None and self.mark is None
+        is_over = self.mark is not None or (self.is_due and self.merge.is_rising)
+        found = None if is_over else self.merge.take()
+        self.is_starving = found is None and not is_over
         if isinstance(found, Mark):
             self.mark = found.hour
             self.closing = self.shard.closing(found.hour)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from streams.reading import Refused
 from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
 from streams.rows import Row
 from streams.shards import Shards, Trouble
-from streams.state_topic import StateTopic
+from streams.state_topic import StateTopic, packed
 from streams.topics import Topics
 from streams.wire import unpack
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sentinel.core.common import Common
     from sentinel.core.shard import Shard
     from streams.restoring import Checkpoints
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,11 @@ class Share:
         self._has_left = False
         self._storing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
-        self._unsaved: list[int] = []  # to be taken before anything more is assessed
-        self._outdated: list[int] = []  # to be taken one by one, so that nobody waits for all of them
-        self._taken: list[tuple[int, int, bytes]] = []  # partition, hour and state, to be kept
+        self._unsaved: list[int] = []  # whose states are to be taken before the hour ends, one by one: nobody waits for all
+        self._outdated: list[int] = []  # may be taken too
+        self._taken: list[_Taken] = []  # since it was last sealed what led to them
+        self._sealed: list[_Taken] = []  # what led to them is being stored
+        self._ripe: list[_Taken] = []  # to be kept
         self._flushed = self._saved = time.monotonic()
         self._saved_events = keeper.done.events
         self._committed: dict[int, int] = {}
@@ -184,10 +189,9 @@ class Share:
             SentinelError: the store does not take it, or does not answer; nothing is lost, call it again.
         """
         self._look()
-        self._refresh()
         await self._save()
         has_more = await asyncio.to_thread(self._assess)
-        has_more |= await self._close_hour()
+        has_more |= await self._close_hour() or bool(self._unsaved)
         is_due = self._keeper.pending >= self._limits.flush_rows or self._is_over(self._flushed, self._limits.flush_seconds)
         if is_due and self._storing is None:
             await self._store()
@@ -218,6 +222,8 @@ class Share:
         self._keeper.done.hour = shards.common.hour
         if closings.is_checkpoint(shards.common.hour):
             self._unsaved, self._outdated = [*([COMMON] if 0 in shards.owned else []), *shards.owned], []
+            for owned in shards.owned.values():
+                owned.is_due = True
         return True
 
     def _untold(self) -> Iterator[Closed]:
@@ -240,6 +246,7 @@ class Share:
         self._look()
         needed = {partition: owned.merge.needed for partition, owned in self._shards.owned.items()}
         await asyncio.to_thread(self._keeper.seal)
+        self._sealed, self._taken = [*self._sealed, *self._taken], []
         self._storing, self._flushed = _beside(self._stored(needed)), time.monotonic()
 
     async def _stored(self, needed: Mapping[int, int]) -> None:
@@ -258,11 +265,12 @@ class Share:
         if self._storing is not None and self._storing.done():
             storing, self._storing = self._storing, None
             storing.result()
-            if self._taken and self._saving is None:
-                self._saving = _beside(self._keep())
+            self._ripe, self._sealed = [*self._ripe, *self._sealed], []
         if self._saving is not None and self._saving.done():
             saving, self._saving = self._saving, None
             saving.result()
+        if self._ripe and self._saving is None:
+            self._saving = _beside(self._keep())
 
     async def _settle(self) -> None:
         """Wait for all that is done beside the assessing."""
@@ -296,35 +304,37 @@ class Share:
 
     def _refresh(self) -> None:
         """Within an hour that began with a checkpoint, let a later state of it take its place: of one partition at a time."""
-        if self._unsaved or self._taken or self._storing is not None:
+        if self._unsaved or self._taken or self._sealed or self._ripe:
             return
         hour, manifests = self._shards.common.hour, self._links.closings.manifests
         if not self._outdated and self._is_checkpoint_due():
             self._outdated = list(self._shards.owned)
         self._outdated = [partition for partition in self._outdated if hour in manifests(partition)]
-        even = [partition for partition in self._outdated if self._is_even(partition)]
-        self._unsaved = even[:1]
-        self._outdated = [partition for partition in self._outdated if partition not in self._unsaved]
 
     def _is_even(self, partition: int) -> bool:
-        owned = self._shards.owned[partition]
-        return owned.is_even and owned.mark is None
+        owned = self._shards.owned.get(partition)  # none: what all have in common moves with the hours alone
+        return owned is None or (owned.is_even and owned.mark is None)
 
     async def _save(self) -> None:
-        """Take the states as they stand; they are kept beside the assessing, once all that led to them is durable."""
-        if self._unsaved:
-            await self._settle()
-            await self._store()
-            hour = self._shards.common.hour
-            for partition in self._unsaved:
-                self._taken.append((partition, hour, await self._checkpoints.take(self._shards, partition)))
-            self._unsaved = []
-            self._saved, self._saved_events = time.monotonic(), self._keeper.done.events
+        """Take a state that is due as it stands; it is kept beside the assessing, once all that led to it is durable."""
+        self._refresh()
+        partition = next(filter(self._is_even, self._unsaved or self._outdated), None)
+        if partition is None:
+            return
+        state = await self._checkpoints.take(self._shards, partition)
+        self._taken.append(_Taken(partition, self._shards.common.hour, _beside(asyncio.to_thread(packed, state))))
+        for waiting in (self._unsaved, self._outdated):
+            if partition in waiting:
+                waiting.remove(partition)
+        if partition in self._shards.owned:
+            self._shards.owned[partition].is_due = False
+        self._saved, self._saved_events = time.monotonic(), self._keeper.done.events
 
     async def _keep(self) -> None:
-        for partition, hour, state in self._taken:
-            await self._checkpoints.keep(partition, hour, state)
-        self._taken = []
+        while self._ripe:
+            taken = self._ripe[0]
+            await self._checkpoints.keep(taken.partition, taken.hour, await taken.state)
+            self._ripe.pop(0)
 
     def balance(self) -> None:
         """Bound what is held. Who cannot keep up stops reading; what waits for other parts of intake is shed, and read again."""
@@ -346,7 +356,16 @@ class Share:
         return TopicPartition(self._parts.topics.events.name, partition)
 
 
-def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The state of a partition, or of what all have in common, as it stood in `hour`; it is being packed."""
+
+    partition: int
+    hour: int
+    state: asyncio.Task[bytes]
+
+
+def _beside(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
     """Let work go on beside what follows; nobody may ever ask how it ended."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

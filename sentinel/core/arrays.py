@@ -20,6 +20,12 @@ def grown(array: NDArray[Any], rows: int, fill: float) -> NDArray[Any]:
     return larger
 
 
+def copied(tables: Tables) -> Tables:
+    """Return a named tuple of copies of the arrays."""
+    copies: Tables = tables._replace(**{name: array.copy() for name, array in zip(tables._fields, tables, strict=True)})
+    return copies
+
+
 def grow(tables: Tables, rows: int, fills: Mapping[str, float]) -> Tables:
     """Return a named tuple of arrays, each with at least `rows` rows."""
     if len(tables[0]) >= rows:

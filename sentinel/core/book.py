@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.core.arrays import grow, grown
+from sentinel.core.arrays import copied, grow, grown
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.context import (
     EVER,
@@ -66,6 +67,11 @@ class Pool:
     owner: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
     free: list[int] = field(default_factory=list)  # rows that were withdrawn
     waiting: dict[int, tuple[int, ...]] = field(default_factory=dict, init=False)  # by row: the owner, then the columns
+
+    def copy(self) -> Pool:
+        """Return another of the same entries; none may wait."""
+        by_id = {id_: rows.copy() for id_, rows in self.by_id.items()}
+        return Pool(copied(self.rows), self.used, by_id, self.owner.copy(), self.free.copy())
 
     def insert(self, id_: str, entry: tuple[int, ...]) -> None:
         """Take an entry, its owner first; it stands in front of the owner's list once it is settled."""
@@ -197,6 +203,10 @@ class ContextBook:
         finally:
             self._settle()
         self.stale, self._shares = True, None
+
+    def copy(self) -> ContextBook:
+        """Return another that knows the same, and goes its own way from here."""
+        return replace(self, **{column.name: _copied(getattr(self, column.name)) for column in fields(self)})
 
     @property
     def knows_care(self) -> bool:
@@ -451,6 +461,15 @@ class ContextBook:
         self.people[key] = person
         for record in person.patients:
             self.patients.staff_actor[record] = person.actor
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of a part of the book, of which only the parts of feedback nest."""
+    if isinstance(value, ActorTable | PatientTable | UnitTable):
+        return copied(value)
+    if isinstance(value, Feedback):
+        return deepcopy(value)
+    return value if isinstance(value, int) else value.copy()
 
 
 def _born_at(birth_date: str) -> int:

@@ -39,6 +39,10 @@ class Codes:
     def __len__(self) -> int:
         return len(self.names)
 
+    def copy(self) -> Codes:
+        """Return others of the same numbers."""
+        return Codes(self.names.copy(), self.aliases.copy())
+
     def code(self, name: str) -> int:
         """Return the number of `name`, a new one if it has none."""
         return self.numbers[name]

@@ -1,27 +1,31 @@
 """State as bytes in a format of our own: JSON for the shape, raw arrays behind it. No pickle, no code.
 
-A snapshot carries its digest and the shape of every class in it: damage and another version of the code are told,
-never misread.
+Many values of one type are kept as columns, field by field, down to arrays of numbers and of text: a state of a hundred
+thousand small objects is a few arrays. A snapshot carries its digest and the shape of every class in it: damage and
+another version of the code are told, never misread.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from hashlib import blake2b
-from itertools import chain
+from hashlib import blake2b, sha256
+from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAGIC: Final = b"SENTINEL-STATE-2"
+MAGIC: Final = b"SENTINEL-STATE-3"
 _LENGTH_BYTES: Final = 8
 _PLAIN: Final = frozenset({type(None), bool, int, float, str})
-_DIGEST_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
+_COLUMN_MIN: Final = 8  # values: fewer are kept one by one
+_NUMBERS: Final[dict[type[Any], Any]] = {bool: np.bool_, int: np.int64, float: np.float64}
 
 
 class SnapshotError(ValueError):
@@ -47,8 +51,8 @@ class Snapshots:
         head = json.dumps(
             {"shape": self._shape(), "arrays": kinds, "value": tree}, ensure_ascii=True, separators=(",", ":")
         ).encode()
-        body = b"".join((len(head).to_bytes(_LENGTH_BYTES, "little"), head, *(np.ascontiguousarray(a).tobytes() for a in arrays)))
-        return MAGIC + _digest(body) + body
+        told: tuple[bytes | memoryview, ...] = (len(head).to_bytes(_LENGTH_BYTES, "little"), head, *map(_raw, arrays))
+        return b"".join((MAGIC, _digest(*told), *told))
 
     def unpack(self, data: bytes) -> Any:
         """Return the value that `pack` was given.
@@ -83,8 +87,16 @@ def _names(cls: type[Any]) -> Iterable[str]:
     return tuple(getattr(cls, "_fields", ())) or tuple(getattr(cls, "__members__", ()))
 
 
-def _digest(body: bytes | memoryview) -> bytes:
-    return blake2b(body, digest_size=_DIGEST_BYTES, person=b"state").digest()
+def _raw(array: NDArray[Any]) -> memoryview:
+    """Return the bytes of an array, which are not copied."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _digest(*parts: bytes | memoryview) -> bytes:
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def _arrays(kinds: list[tuple[str, list[int]]], data: memoryview, at: int) -> list[NDArray[Any]]:
@@ -107,33 +119,81 @@ class _Encoder:
         if kind in _PLAIN:
             return value
         if kind is np.ndarray:
-            self.arrays.append(value)
-            return {"array": len(self.arrays) - 1}
+            return {"array": self._array(value)}
         if kind is list:
-            return self._each(value)
+            return {"list": self._each(value)}
         if kind is dict:
-            return {"dict": list(map(list, zip(self._each(value.keys()), self._each(value.values()), strict=True)))}
+            return {"dict": [self._each(value.keys()), self._each(value.values())]}
         return self._other(value, kind)
-
-    def _each(self, values: Collection[Any]) -> list[Any]:
-        """Return each value encoded; plain ones and lists of them, which are most, are what they are."""
-        kinds = set(map(type, values))
-        is_plain = kinds <= _PLAIN or (kinds == {list} and _PLAIN.issuperset(map(type, chain.from_iterable(values))))
-        return list(values) if is_plain else [self.encode(value) for value in values]
 
     def _other(self, value: Any, kind: type[Any]) -> Any:
         if kind in (set, frozenset):
-            return {kind.__name__: [self.encode(item) for item in sorted(value)]}
+            return {kind.__name__: self._each(sorted(value))}
         if kind is deque:
             return {"deque": self._each(value), "most": value.maxlen}
-        name = self.names.get(kind)
-        if name is None and kind is not tuple:
-            raise TypeError(f"{kind.__name__} has no place in a snapshot")
+        if kind is tuple:
+            return {"tuple": self._each(value)}
+        name = self._name(kind)
         if isinstance(value, Enum):
             return {"is": name, "of": value.value}
-        if isinstance(value, tuple):
-            return {"is": name or "tuple", "of": self._each(value)}
-        return {"is": name, "of": [self.encode(getattr(value, field.name)) for field in fields(value) if field.init]}
+        return {"is": name, "of": [self.encode(part) for (part,) in _columns(kind, [value])]}
+
+    def _name(self, kind: type[Any]) -> str:
+        if kind not in self.names:
+            raise TypeError(f"{kind.__name__} has no place in a snapshot")
+        return self.names[kind]
+
+    def _array(self, array: NDArray[Any]) -> int:
+        self.arrays.append(array)
+        return len(self.arrays) - 1
+
+    def _each(self, values: Collection[Any]) -> Any:
+        """Return values encoded: a list of each, or, of many that are of one type, their columns."""
+        kinds = set(map(type, values))
+        if len(values) >= _COLUMN_MIN and len(kinds) == 1:
+            column = self._column(kinds.pop(), values)
+            if column is not None:
+                return column
+        elif kinds <= _PLAIN:
+            return list(values)
+        return [self.encode(value) for value in values]
+
+    def _column(self, kind: type[Any], values: Collection[Any]) -> dict[str, Any] | None:
+        """Return values of one type as columns; None: they have to be encoded one by one."""
+        if kind is str:
+            return {"texts": self._texts(values)}
+        if kind in _NUMBERS:
+            return self._numbers(kind, values)
+        if kind in (list, tuple):
+            return {f"{kind.__name__}s": self._lengths(values), "of": self._each([*chain.from_iterable(values)])}
+        if kind is deque and len(most := {value.maxlen for value in values}) == 1:
+            return {"deques": self._lengths(values), "of": self._each([*chain.from_iterable(values)]), "most": most.pop()}
+        if kind is dict:
+            inner = (values, (value.values() for value in values))
+            return {"dicts": self._lengths(values), "of": [self._each([*chain.from_iterable(one)]) for one in inner]}
+        if kind in self.names and not issubclass(kind, Enum) and _names(kind):
+            return {"rows": self.names[kind], "of": [self._each(column) for column in _columns(kind, values)]}
+        return None
+
+    def _numbers(self, kind: type[Any], values: Collection[Any]) -> dict[str, Any] | None:
+        try:
+            return {"numbers": self._array(np.fromiter(values, _NUMBERS[kind], len(values)))}
+        except OverflowError:  # an integer beyond 64 bits
+            return None
+
+    def _texts(self, values: Collection[str]) -> list[int]:
+        whole = "".join(values).encode("utf-8", "surrogatepass")
+        return [self._lengths(values), self._array(np.frombuffer(whole, np.uint8))]
+
+    def _lengths(self, values: Collection[Any]) -> int:
+        return self._array(np.fromiter(map(len, values), np.int64, len(values)))
+
+
+def _columns(kind: type[Any], values: Iterable[Any]) -> Iterable[Sequence[Any]]:
+    """Return the fields of instances of a dataclass, or of a named tuple, each of all of them."""
+    if is_dataclass(kind):
+        return [[*map(attrgetter(field.name), values)] for field in fields(kind) if field.init]
+    return zip(*values, strict=True)
 
 
 @dataclass(slots=True)
@@ -142,25 +202,45 @@ class _Decoder:
     arrays: list[NDArray[Any]]
 
     def decode(self, tree: Any) -> Any:
-        if isinstance(tree, list):
-            return [self.decode(item) for item in tree]
         if not isinstance(tree, dict):
             return tree
         if "array" in tree:
             return self.arrays[tree["array"]]
         if "dict" in tree:
-            return {self.decode(k): self.decode(v) for k, v in tree["dict"]}
+            return dict(zip(*map(self._all, tree["dict"]), strict=True))
         if "deque" in tree:
-            return deque((self.decode(item) for item in tree["deque"]), tree["most"])
-        for kind in (set, frozenset):
+            return deque(self._all(tree["deque"]), tree["most"])
+        for kind in (list, tuple, set, frozenset):
             if kind.__name__ in tree:
-                return kind(self.decode(item) for item in tree[kind.__name__])
-        return self._made(tree["is"], tree["of"])
+                return kind(self._all(tree[kind.__name__]))
+        cls = self.classes[tree["is"]]
+        return cls(tree["of"]) if issubclass(cls, Enum) else cls(*map(self.decode, tree["of"]))
 
-    def _made(self, name: str, parts: Any) -> Any:
-        if name == "tuple":
-            return tuple(self.decode(item) for item in parts)
-        cls = self.classes[name]
-        if issubclass(cls, Enum):
-            return cls(parts)
-        return cls(*(self.decode(item) for item in parts))
+    def _all(self, tree: Any) -> list[Any]:
+        """Return what `_each` was given."""
+        if isinstance(tree, list):
+            return [self.decode(one) for one in tree]
+        if "texts" in tree:
+            return self._texts(*tree["texts"])
+        if "numbers" in tree:
+            numbers: list[Any] = self.arrays[tree["numbers"]].tolist()
+            return numbers
+        if "rows" in tree:
+            return [*map(self.classes[tree["rows"]], *map(self._all, tree["of"]))]
+        if "dicts" in tree:
+            keys, values = (self._cut(tree["dicts"], self._all(one)) for one in tree["of"])
+            return [dict(zip(*one, strict=True)) for one in zip(keys, values, strict=True)]
+        if "deques" in tree:
+            return [deque(one, tree["most"]) for one in self._cut(tree["deques"], self._all(tree["of"]))]
+        if "lists" in tree:
+            return [*self._cut(tree["lists"], self._all(tree["of"]))]
+        return [*map(tuple, self._cut(tree["tuples"], self._all(tree["of"])))]
+
+    def _texts(self, lengths: int, whole: int) -> list[str]:
+        text, ends = self.arrays[whole].tobytes().decode("utf-8", "surrogatepass"), self.arrays[lengths].cumsum().tolist()
+        return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _cut(self, lengths: int, values: Iterable[Any]) -> Iterable[list[Any]]:
+        """Yield values in pieces of these lengths."""
+        left = iter(values)
+        return (list(islice(left, length)) for length in self.arrays[lengths].tolist())

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -83,13 +84,21 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@settings(max_examples=150)
-@given(VALUES)
-def test_what_is_packed_comes_out_as_it_was(value: Any) -> None:
-    """Types, order of keys, lengths kept by a deque, shapes and bits of arrays; and it packs to the same bytes again."""
-    data = FORMAT.pack(value)
+@pytest.mark.parametrize("column_min", [1, 2, 100])
+@settings(max_examples=100)
+@given(value=VALUES)
+@example(value=[(1, -2), (2**63 - 1, 2**63)])
+@example(value=["\ud800", "\udc00", "\0é"])
+@example(value=[deque([1], 2), deque([2], 3)])
+def test_what_is_packed_comes_out_as_it_was(value: Any, column_min: int) -> None:
+    """Types, order of keys, lengths kept by a deque, shapes and bits of arrays; and it packs to the same bytes again.
+
+    So it is for values one by one, and for those that are many enough to be kept as columns.
+    """
+    with patch.object(snapshot, "_COLUMN_MIN", column_min):
+        data = FORMAT.pack(value)
+        assert FORMAT.pack(FORMAT.unpack(data)) == data
     assert same(FORMAT.unpack(data), value)
-    assert FORMAT.pack(FORMAT.unpack(data)) == data
 
 
 def test_numbers_that_are_none_survive() -> None:

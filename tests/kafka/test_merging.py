@@ -99,9 +99,13 @@ def told(intake: dict[Place, list[Record]], draw: random.Random) -> list[list[Sl
 
 
 def taken(merge: Merge) -> Iterator[object]:
-    """All that can be taken now."""
+    """All that can be taken now; whether an hour rises next is known before it is taken."""
+    is_rising = merge.is_rising
     while (found := merge.take()) is not None:
+        assert isinstance(found, Mark) is is_rising
         yield from in_turn(found)
+        is_rising = merge.is_rising
+    assert not is_rising
 
 
 def in_turn(found: Mark | Run) -> Iterator[object]:
