@@ -19,6 +19,7 @@ from sentinel.core.errors import RejectedError, RejectionCode
 from streams.context.csvfile import numbered
 from streams.context.dates import PARIS
 from streams.context.fhir import decode_each
+from streams.context.hl7.files import Hl7Files
 
 LINE_MAX: Final = 16 * 2**20  # octets of one NDJSON or CSV line
 DOCUMENT_MAX: Final = 256 * 2**20  # octets of one JSON document, such as a Bundle
@@ -53,6 +54,7 @@ ORDER: Final = (
 )
 _RANKS: Final = {kind.lower(): rank for rank, kind in enumerate(ORDER)}
 _NAME: Final = re.compile(r"(?:\d+[._-])?([a-z]+)(?:[._-].*)?\.(ndjson|jsonl|json|csv)(?:\.(gz|zst))?", re.IGNORECASE)
+_MESSAGES: Final = re.compile(r".+\.(hl7)(?:\.(gz|zst))?", re.IGNORECASE)  # of any name: who and what they are about, they tell
 _CODECS: Final = {"gz": "gzip", "zst": "zstd"}
 
 
@@ -76,7 +78,8 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
     A file counts when its name begins with a resource type of `ORDER` and ends in .ndjson, .json or
     .csv, alone or compressed (.gz, .zst). Types come in the order of `ORDER`, files of one type by
-    name. `on_progress` gets the octets read since its last call; all of them add up to `size(folder)`.
+    name; files of HL7 v2 messages (.hl7), whatever they are called, come last. `on_progress` gets
+    the octets read since its last call; all of them add up to `size(folder)`.
 
     Raises:
         OSError: the folder or a file of it cannot be opened.
@@ -85,9 +88,10 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
 
 def _told(folder: Path, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
+    hl7 = Hl7Files(zone)
     for path in files(folder):
         with path.open("rb") as raw:
-            yield from _file(path, raw, report, zone)
+            yield from _file(path, _results(path, raw, zone, hl7), raw, report)
 
 
 def files(folder: Path) -> list[Path]:
@@ -108,6 +112,8 @@ def size(folder: Path) -> int:
 
 
 def _rank(path: Path) -> int | None:
+    if _MESSAGES.fullmatch(path.name):
+        return len(ORDER) if path.is_file() else None
     match = _NAME.fullmatch(path.name)
     return _RANKS.get(match[1].lower()) if match and path.is_file() else None
 
@@ -116,12 +122,12 @@ def _silent(octets: int) -> None:
     """Report to nobody."""
 
 
-def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
+def _file(path: Path, results: Results, raw: BinaryIO, report: Progress) -> Iterator[Sequence[ContextRecord | FileRejection]]:
     """Yield what a file tells, many records at a time."""
     told: list[ContextRecord | FileRejection] = []
     line = seen = 0
     try:
-        for count, (line, result) in enumerate(_results(path, raw, zone), 1):
+        for count, (line, result) in enumerate(results, 1):
             if isinstance(result, RejectedError):
                 told.append(_refused(path, line, result))
             else:
@@ -141,11 +147,16 @@ def _refused(path: Path, line: int, why: RejectedError) -> FileRejection:
     return FileRejection(path.name, line, why.code, why.pointer, why.detail)
 
 
-def _results(path: Path, raw: BinaryIO, zone: ZoneInfo) -> Results:
+def _results(path: Path, raw: BinaryIO, zone: ZoneInfo, hl7: Hl7Files) -> Results:
+    if messages := _MESSAGES.fullmatch(path.name):
+        return hl7.results(_decompressed(raw, messages[2]))
     match = _NAME.fullmatch(path.name)
     kind, form, codec = match.groups() if match else ("", "", None)
-    stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
-    return _READERS[form.lower()](stream, zone, kind)
+    return _READERS[form.lower()](_decompressed(raw, codec), zone, kind)
+
+
+def _decompressed(raw: BinaryIO, codec: str | None) -> BinaryIO:
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
 
 
 def _ndjson(stream: BinaryIO, zone: ZoneInfo, _: str) -> Results:
