@@ -105,6 +105,7 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "syslog": listeners.Syslog,
     "syslog.rules": listeners.Rule,
     "files": listeners.Files,
+    "hl7": listeners.Hl7,
 }
 SETTINGS_INTRO: Final = """\
 # Settings

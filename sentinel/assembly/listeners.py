@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from sentinel.assembly.core import context_decoder
 from sentinel.assembly.formats import sources
 from sentinel.core.errors import RefusedToStartError
 
@@ -25,7 +27,9 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         return ()
     from streams.embedded import SystemClock
     from streams.listeners import document, syslog
+    from streams.listeners.feeding import ContextFeed
     from streams.listeners.files import FileListener
+    from streams.listeners.hl7 import Hl7Inbox, Hl7Listener
     from streams.listeners.receiving import Receiver
     from streams.record import guarded
 
@@ -35,5 +39,10 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         raise RefusedToStartError(f"listeners: no such format: {', '.join(missing)}")
     taken, now_us = {name: guarded(known[name]) for name in told.sources()}, SystemClock().now_us
     receiver = Receiver(settings.tenant, taken, service.intake, now_us, service.received)
-    ports = [syslog.listener(one, receiver) for one in told.syslog]
-    return [*ports, *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files)]
+    feed = ContextFeed(settings.tenant, context_decoder(), service.intake, now_us, service.received)
+    inbox, zone = Hl7Inbox(feed, service.marks), ZoneInfo(settings.timezone)
+    return [
+        *(syslog.listener(one, receiver) for one in told.syslog),
+        *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files),
+        *(Hl7Listener(one, inbox, feed, zone) for one in told.hl7),
+    ]

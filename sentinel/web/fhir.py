@@ -20,12 +20,11 @@ from sentinel.web.ports import Ports
 from sentinel.web.problem import ProblemError
 from sentinel.web.repeats import PARAMETERS, Repeats, settle
 from streams.judging import Judged, judge
-from streams.record import Kind, LogRecord
+from streams.record import CONTEXT_SOURCE, Kind, LogRecord
 
 MEDIA_TYPE: Final = "application/fhir+json"
 AUDIT_EVENT: Final = "AuditEvent"
 EVENT_SOURCE: Final = "fhir_auditevent"
-CONTEXT_SOURCE: Final = "fhir"
 BUNDLE_TYPES: Final = frozenset({"batch", "transaction", "collection"})
 CODE_SYSTEM: Final = "urn:sentinel:rejection-code"
 

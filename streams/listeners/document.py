@@ -25,19 +25,13 @@ class Rule(Strict):
     whole: bool = Field(default=False, description="whether the format is given the header as well")
 
 
-class Syslog(Strict):
-    """One port that takes syslog."""
+class Port(Strict):
+    """A port, and who may come to it."""
 
     name: Name = Field(description="what it is called in metrics")
-    transport: Literal["tls", "tcp", "udp"] = Field(description="`tls` (RFC 5425), `tcp` (RFC 6587) or `udp` (RFC 5426)")
+    transport: Literal["tls", "tcp", "udp"] = Field(description="how it is spoken to")
     host: str = Field("127.0.0.1", description="address to listen on; `::` and `0.0.0.0` are all")
-    port: int = Field(ge=1, le=65_535, description="6514 is TLS's, 514 the others'")
-    source: str | None = Field(None, description="the format that reads what no rule matches; none: it is left out, and counted")
-    whole: bool = Field(default=False, description="whether that format is given the header as well")
-    rules: list[Rule] = Field([], max_length=200, description="which format reads what; the first that matches holds")
-    framing: Framing = Field(
-        Framing.AUTO, description="how messages stand in a stream: `octets` counted, `lines`, or `auto`: each as it shows itself"
-    )
+    port: int = Field(ge=1, le=65_535, description="its number")
     message_bytes_max: int = Field(1 << 20, ge=2_048, le=2 << 20, description="bytes of one message; longer ones are refused")
     certificate_file: Path | None = Field(None, description="TLS: our certificate with its chain (PEM)")
     key_file: Path | None = Field(None, description="TLS: its key (PEM), not encrypted")
@@ -64,6 +58,34 @@ class Syslog(Strict):
         if not (_is_loopback(self.host) or self.networks or self.client_ca_file):
             raise ValueError("beyond this machine it asks for client_ca_file or networks")
         return self
+
+
+class Syslog(Port):
+    """One port that takes syslog."""
+
+    transport: Literal["tls", "tcp", "udp"] = Field(description="`tls` (RFC 5425), `tcp` (RFC 6587) or `udp` (RFC 5426)")
+    port: int = Field(ge=1, le=65_535, description="6514 is TLS's, 514 the others'")
+    source: str | None = Field(None, description="the format that reads what no rule matches; none: it is left out, and counted")
+    whole: bool = Field(default=False, description="whether that format is given the header as well")
+    rules: list[Rule] = Field([], max_length=200, description="which format reads what; the first that matches holds")
+    framing: Framing = Field(
+        Framing.AUTO, description="how messages stand in a stream: `octets` counted, `lines`, or `auto`: each as it shows itself"
+    )
+
+
+class Hl7(Port):
+    """One port that takes HL7 v2 messages by MLLP and answers each."""
+
+    transport: Literal["tls", "tcp"] = Field(description="`tls` or `tcp`: what MLLP goes over")
+    authority: str = Field(
+        "",
+        max_length=255,
+        description="who gives the numbers that events name patients by: namespace or OID of PID-3 (CX-4); "
+        "none: the first of type PI, else MR, else the first that is no national one",
+    )
+    processing: list[Annotated[str, Field(min_length=1, max_length=3)]] = Field(
+        ["P"], min_length=1, max_length=9, description="processing ids (MSH-11) that are taken; messages of others are refused"
+    )
 
 
 class Files(Strict):
@@ -95,10 +117,11 @@ class Listeners(Strict):
 
     syslog: list[Syslog] = Field([], max_length=50, description="ports that take syslog")
     files: list[Files] = Field([], max_length=50, description="files that are followed")
+    hl7: list[Hl7] = Field([], max_length=50, description="ports that take HL7 v2 messages")
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        names = [*(one.name for one in self.syslog), *(one.name for one in self.files)]
+        names = [*(one.name for one in self.syslog), *(one.name for one in self.files), *(one.name for one in self.hl7)]
         if len(set(names)) < len(names):
             raise ValueError("two of one name")
         return self

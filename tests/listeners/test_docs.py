@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.listeners.document import Listeners
-from streams.listeners.syslog import LOST, REFUSED, UNMATCHED
+from streams.listeners.port import REFUSED
+from streams.listeners.syslog import LOST, UNMATCHED
 from streams.yaml_file import parse
 from tests.listeners.listening import SOURCES
 

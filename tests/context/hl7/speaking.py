@@ -7,7 +7,10 @@ from streams.context.hl7.message import Message
 from streams.context.hl7.patients import Site
 from streams.context.hl7.reading import read
 
-PID = "PID|1||80012000^^^IPP&1.2.250.1.999.1&ISO^PI||Bertrand^Eva^^^^^L||19511121|F|||37 allée de la Poste^^Ville^^41240^FRA^H|||||||A7"
+PID = (
+    "PID|1||80012000^^^IPP&1.2.250.1.999.1&ISO^PI||Bertrand^Eva^^^^^L||19511121|F|||"
+    "37 allée de la Poste^^Ville^^41240^FRA^H|||||||A7"
+)
 
 
 def adt(event: str, *segments: str, at: str = "20240301091200", **header: str) -> bytes:
