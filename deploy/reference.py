@@ -106,6 +106,7 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "syslog.rules": listeners.Rule,
     "files": listeners.Files,
     "hl7": listeners.Hl7,
+    "sql": listeners.Sql,
 }
 SETTINGS_INTRO: Final = """\
 # Settings

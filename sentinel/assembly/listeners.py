@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,7 +14,9 @@ from sentinel.core.errors import RefusedToStartError
 if TYPE_CHECKING:
     from sentinel.settings import Settings
     from streams.embedded import Service
-    from streams.listeners.receiving import Listener
+    from streams.listeners.document import Sql
+    from streams.listeners.receiving import Listener, Receiver
+    from streams.sources.contract import Source
 
 
 def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
@@ -45,4 +47,11 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         *(syslog.listener(one, receiver) for one in told.syslog),
         *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files),
         *(Hl7Listener(one, inbox, feed, zone) for one in told.hl7),
+        *(_sql(one, taken[one.source], receiver, service, now_us) for one in told.sql),
     ]
+
+
+def _sql(one: Sql, source: Source, receiver: Receiver, service: Service, now_us: Callable[[], int]) -> Listener:
+    from streams.listeners.sql import SqlListener
+
+    return SqlListener(one, source, receiver, service.marks, now_us)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,9 +10,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from streams.listeners.framing import Framing
-from streams.yaml_file import Strict, parse, read_bytes
+from streams.yaml_file import Secret, Strict, parse, read_bytes
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Column = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -112,16 +114,58 @@ class Files(Strict):
         return paths
 
 
+class Sql(Strict):
+    """A table of a database that an application writes accesses to."""
+
+    name: Name = Field(description="what it is called in metrics; how far it was read is known by it")
+    url: Secret = Field(
+        description="where the database is, as SQLAlchemy writes it, with a reader's password: `env:NAME` or `file:PATH`"
+    )
+    source: str = Field(
+        description="the format that reads a row: as a JSON object of its columns, or a line of CSV under its header"
+    )
+    document: Column | None = Field(None, description="the column that holds the whole record; none: the row is the record")
+    statement: str = Field(
+        min_length=1,
+        max_length=100_000,
+        description="what asks for the next rows: those behind `:column` of each watermark, in their order, at most `:limit`",
+    )
+    watermark: list[Column] = Field(
+        min_length=1, max_length=5, description="the columns that rows are ordered by, all together unlike"
+    )
+    start: list[Annotated[str, Field(max_length=255)]] = Field(
+        min_length=1, max_length=5, description="behind which values of them reading begins the first time"
+    )
+    key: list[Column] = Field(min_length=1, max_length=10, description="the columns that tell a row from all others")
+    overlap: int = Field(
+        300,
+        ge=0,
+        le=604_800,
+        description="how far before the last row is asked again, for transactions that end late: seconds of a time, "
+        "units of a number; of the first watermark",
+    )
+    batch: int = Field(1_000, ge=1, le=10_000, description="rows asked for at once")
+    poll_seconds: float = Field(10.0, ge=0.05, le=3_600, description="how often is looked for what is new")
+
+    @model_validator(mode="after")
+    def _has_starts(self) -> Self:
+        if len(self.start) != len(self.watermark):
+            raise ValueError("start has a value for each watermark")
+        return self
+
+
 class Listeners(Strict):
     """The file."""
 
     syslog: list[Syslog] = Field([], max_length=50, description="ports that take syslog")
     files: list[Files] = Field([], max_length=50, description="files that are followed")
     hl7: list[Hl7] = Field([], max_length=50, description="ports that take HL7 v2 messages")
+    sql: list[Sql] = Field([], max_length=50, description="tables that are asked for what is new")
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        names = [*(one.name for one in self.syslog), *(one.name for one in self.files), *(one.name for one in self.hl7)]
+        parts: tuple[Sequence[Syslog | Files | Hl7 | Sql], ...] = (self.syslog, self.files, self.hl7, self.sql)
+        names = [one.name for part in parts for one in part]
         if len(set(names)) < len(names):
             raise ValueError("two of one name")
         return self
@@ -129,7 +173,8 @@ class Listeners(Strict):
     def sources(self) -> set[str]:
         """Return the names of all formats that are given something."""
         told = {rule.source for one in self.syslog for rule in one.rules}
-        return told | {one.source for one in self.syslog if one.source} | {one.source for one in self.files}
+        told |= {one.source for one in self.syslog if one.source}
+        return told | {one.source for one in self.files} | {one.source for one in self.sql}
 
 
 def read(path: Path) -> Listeners:
