@@ -107,6 +107,8 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "files": listeners.Files,
     "hl7": listeners.Hl7,
     "sql": listeners.Sql,
+    "ldap": listeners.Ldap,
+    "ldap.attributes": listeners.Attributes,
 }
 SETTINGS_INTRO: Final = """\
 # Settings

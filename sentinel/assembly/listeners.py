@@ -14,7 +14,8 @@ from sentinel.core.errors import RefusedToStartError
 if TYPE_CHECKING:
     from sentinel.settings import Settings
     from streams.embedded import Service
-    from streams.listeners.document import Sql
+    from streams.listeners.document import Ldap, Sql
+    from streams.listeners.feeding import ContextFeed
     from streams.listeners.receiving import Listener, Receiver
     from streams.sources.contract import Source
 
@@ -48,7 +49,15 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files),
         *(Hl7Listener(one, inbox, feed, zone) for one in told.hl7),
         *(_sql(one, taken[one.source], receiver, service, now_us) for one in told.sql),
+        *(_ldap(one, feed, service, zone) for one in told.ldap),
     ]
+
+
+def _ldap(one: Ldap, feed: ContextFeed, service: Service, zone: ZoneInfo) -> Listener:
+    from streams.listeners.directory import Directory
+    from streams.listeners.ldap import LdapListener
+
+    return LdapListener(one, Directory(one.name, feed, service.marks), zone)
 
 
 def _sql(one: Sql, source: Source, receiver: Receiver, service: Service, now_us: Callable[[], int]) -> Listener:

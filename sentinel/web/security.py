@@ -83,7 +83,7 @@ def need_of(path: str) -> Need:
     """Return what `path` asks for."""
     if path in PROBES | {"/login", "/docs/style.css"} or path.startswith("/static/"):
         return Need.NOTHING
-    if path in INTAKE or path.startswith(("/fhir/", "/services/collector/")):
+    if path in INTAKE or path.startswith(("/fhir/", "/services/collector/", "/scim/v2/")):
         return Need.INTAKE
     if path in {"/docs", "/openapi.json"}:
         return Need.EITHER

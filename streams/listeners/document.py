@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +15,7 @@ from streams.yaml_file import Secret, Strict, parse, read_bytes
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Column = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Attribute = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9;.-]{0,63}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -154,6 +156,57 @@ class Sql(Strict):
         return self
 
 
+class Attributes(Strict):
+    """Which attributes of an entry say what: of several, the first that it has, but where all of them are taken.
+
+    What comes along fits Active Directory and inetOrgPerson.
+    """
+
+    id: list[Attribute] = Field(
+        ["uid", "sAMAccountName"], min_length=1, description="what events name people by; entries without are left out"
+    )
+    aliases: list[Attribute] = Field(
+        ["uid", "sAMAccountName", "userPrincipalName", "employeeNumber", "employeeID"],
+        description="what else may name them: all of them",
+    )
+    mail: list[Attribute] = Field(["mail"], description="work addresses: all of them")
+    rpps: list[Attribute] = Field([], description="the number in RPPS")
+    family: list[Attribute] = Field(["sn"], description="family name")
+    given: list[Attribute] = Field(["givenName"], description="given name")
+    role: list[Attribute] = Field(["title"], description="what they do")
+    units: list[Attribute] = Field(
+        ["departmentNumber", "department", "ou"], description="where they work: all values of the first"
+    )
+    start: list[Attribute] = Field([], description="since when they work here")
+    end: list[Attribute] = Field(["accountExpires", "shadowExpire"], description="until when")
+
+
+class Ldap(Strict):
+    """A directory of the staff, read as a whole again and again."""
+
+    name: Name = Field(description="what it is called in metrics; who was in it is known by it")
+    url: str = Field(pattern=r"^ldaps?://\S+$", description="`ldaps://host:636`, or `ldap://host:389`")
+    start_tls: bool = Field(default=True, description="whether ldap:// goes on over TLS; needed unless it is this machine")
+    ca_file: Path | None = Field(
+        None, description="the authorities (PEM) that the server's certificate comes from; none: the system's"
+    )
+    user: str = Field("", description="the name (DN or UPN) of a reader; none: anonymous")
+    password: Secret | None = Field(None, description="their password: `env:NAME` or `file:PATH`")
+    base: str = Field(min_length=1, description="below which entry people are")
+    filter: str = Field("(|(objectClass=inetOrgPerson)(&(objectClass=user)(objectCategory=person)))", description="which entries")
+    attributes: Attributes = Field(Attributes(), description="which attributes say what: see below")
+    page: int = Field(500, ge=1, le=10_000, description="entries asked for at once")
+    people_max: int = Field(200_000, ge=1, le=2_000_000, description="a directory of more is refused")
+    poll_seconds: float = Field(3_600.0, ge=0.05, le=86_400, description="how often it is read")
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        host = urlsplit(self.url).hostname or ""
+        if self.url.startswith("ldap://") and not self.start_tls and not _is_loopback(host):
+            raise ValueError("a password would go unencrypted: ldaps, or start_tls")
+        return self
+
+
 class Listeners(Strict):
     """The file."""
 
@@ -161,10 +214,11 @@ class Listeners(Strict):
     files: list[Files] = Field([], max_length=50, description="files that are followed")
     hl7: list[Hl7] = Field([], max_length=50, description="ports that take HL7 v2 messages")
     sql: list[Sql] = Field([], max_length=50, description="tables that are asked for what is new")
+    ldap: list[Ldap] = Field([], max_length=50, description="directories of the staff")
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        parts: tuple[Sequence[Syslog | Files | Hl7 | Sql], ...] = (self.syslog, self.files, self.hl7, self.sql)
+        parts: tuple[Sequence[Syslog | Files | Hl7 | Sql | Ldap], ...] = (self.syslog, self.files, self.hl7, self.sql, self.ldap)
         names = [one.name for part in parts for one in part]
         if len(set(names)) < len(names):
             raise ValueError("two of one name")
