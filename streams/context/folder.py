@@ -18,6 +18,8 @@ from sentinel.core.context import ContextRecord
 from sentinel.core.errors import RejectedError, RejectionCode
 from streams.context.csvfile import numbered
 from streams.context.dates import PARIS
+from streams.context.extracts import NAMES as EXTRACTS
+from streams.context.extracts import Extracts
 from streams.context.fhir import decode_each
 from streams.context.hl7.files import Hl7Files
 
@@ -78,8 +80,9 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
     A file counts when its name begins with a resource type of `ORDER` and ends in .ndjson, .json or
     .csv, alone or compressed (.gz, .zst). Types come in the order of `ORDER`, files of one type by
-    name; files of HL7 v2 messages (.hl7), whatever they are called, come last. `on_progress` gets
-    the octets read since its last call; all of them add up to `size(folder)`.
+    name; extracts of French registers come after them, files of HL7 v2 messages (.hl7), whatever
+    they are called, last. `on_progress` gets the octets read since its last call; all of them add
+    up to `size(folder)`.
 
     Raises:
         OSError: the folder or a file of it cannot be opened.
@@ -88,10 +91,14 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
 
 def _told(folder: Path, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
-    hl7 = Hl7Files(zone)
-    for path in files(folder):
+    hl7, found = Hl7Files(zone), files(folder)
+    extracts = Extracts(zone) if any(_is_extract(path) for path in found) else None
+    for path in found:
         with path.open("rb") as raw:
-            yield from _file(path, _results(path, raw, zone, hl7), raw, report)
+            for told in _file(path, _results(path, raw, zone, hl7, extracts), raw, report):
+                if extracts is not None:
+                    extracts.observe(told)
+                yield told
 
 
 def files(folder: Path) -> list[Path]:
@@ -113,6 +120,8 @@ def size(folder: Path) -> int:
 
 def _rank(path: Path) -> int | None:
     if _MESSAGES.fullmatch(path.name):
+        return len(ORDER) + 1 if path.is_file() else None
+    if _is_extract(path):
         return len(ORDER) if path.is_file() else None
     match = _NAME.fullmatch(path.name)
     return _RANKS.get(match[1].lower()) if match and path.is_file() else None
@@ -147,9 +156,15 @@ def _refused(path: Path, line: int, why: RejectedError) -> FileRejection:
     return FileRejection(path.name, line, why.code, why.pointer, why.detail)
 
 
-def _results(path: Path, raw: BinaryIO, zone: ZoneInfo, hl7: Hl7Files) -> Results:
+def _is_extract(path: Path) -> bool:
+    return EXTRACTS.fullmatch(path.name) is not None
+
+
+def _results(path: Path, raw: BinaryIO, zone: ZoneInfo, hl7: Hl7Files, extracts: Extracts | None) -> Results:
     if messages := _MESSAGES.fullmatch(path.name):
         return hl7.results(_decompressed(raw, messages[2]))
+    if extracts is not None and (extract := EXTRACTS.fullmatch(path.name)):
+        return extracts.results(path.name, _lines(_decompressed(raw, extract[3])))
     match = _NAME.fullmatch(path.name)
     kind, form, codec = match.groups() if match else ("", "", None)
     return _READERS[form.lower()](_decompressed(raw, codec), zone, kind)

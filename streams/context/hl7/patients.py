@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sentinel.core.errors import RejectedError, RejectionCode
+from streams.context import ins
 from streams.context.dates import PARIS
 from streams.context.hl7.memory import Memory, Resource, moment, reference
 from streams.context.hl7.message import Message, Part, Segment
@@ -104,7 +105,8 @@ def _survivor(patient: str, memory: Memory) -> str:
 
 def _identifiers(now: Resource, pid: Segment, own: str, *, is_whole: bool) -> None:
     """Take PID-3 as the whole of the identifiers, or, from appointments, as some of them."""
-    told = [_identifier(one) for one in (*pid.repetitions(3), *pid.repetitions(2), *pid.repetitions(4)) if one.text()]
+    numbers = [_identifier(one) for one in (*pid.repetitions(3), *pid.repetitions(2), *pid.repetitions(4)) if one.text()]
+    told = [one for one in numbers if _may_be_told(one, pid)]
     systems = {one.get("system") for one in told}
     kept = [] if is_whole else [one for one in now.get("identifier", ()) if one.get("system") not in systems]
     named = [{"value": own}] if own != now["id"] else []
@@ -116,6 +118,12 @@ def _identifier(number: Part) -> Resource:
     oid, namespace = number.text(4, 2), number.text(4)
     system = f"urn:oid:{oid}" if oid and number.text(4, 3) in ("", "ISO") else oid or namespace
     return {"value": number.text()} | ({"system": system} if system else {})
+
+
+def _may_be_told(identifier: Resource, pid: Segment) -> bool:
+    """Tell whether a number may name the patient: an INS may not while their identity is not qualified (PID-32)."""
+    statuses = {one.text() for one in pid.repetitions(32)}
+    return not statuses or ins.QUALIFIED in statuses or identifier.get("system") not in ins.SYSTEMS
 
 
 def _once(items: Iterable[Resource]) -> list[Resource]:
