@@ -107,6 +107,7 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "files": listeners.Files,
     "hl7": listeners.Hl7,
     "sql": listeners.Sql,
+    "buckets": listeners.Bucket,
     "ldap": listeners.Ldap,
     "ldap.attributes": listeners.Attributes,
 }

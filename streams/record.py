@@ -66,6 +66,7 @@ class MarkKind(StrEnum):
 
     ANSWER = "answer"  # to a request, for those that repeat it
     FILE = "file"  # how far it was read
+    OBJECT = "object"  # of a bucket, how far it was taken
     STAFF = "staff"  # what directories told of people at work
     SQL = "sql"  # how far a table was read
     HL7 = "hl7"  # what messages told of a patient, a visit, an appointment

@@ -14,7 +14,7 @@ from sentinel.core.errors import RefusedToStartError
 if TYPE_CHECKING:
     from sentinel.settings import Settings
     from streams.embedded import Service
-    from streams.listeners.document import Ldap, Sql
+    from streams.listeners.document import Bucket, Ldap, Sql
     from streams.listeners.feeding import ContextFeed
     from streams.listeners.receiving import Listener, Receiver
     from streams.sources.contract import Source
@@ -49,8 +49,16 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
         *(FileListener(one, taken[one.source], receiver, service.marks, now_us) for one in told.files),
         *(Hl7Listener(one, inbox, feed, zone) for one in told.hl7),
         *(_sql(one, taken[one.source], receiver, service, now_us) for one in told.sql),
+        *(_bucket(one, taken[one.source], receiver, service, settings.data) for one in told.buckets),
         *(_ldap(one, feed, service, zone) for one in told.ldap),
     ]
+
+
+def _bucket(one: Bucket, source: Source, receiver: Receiver, service: Service, folder: Path) -> Listener:
+    from streams.embedded import SystemClock
+    from streams.listeners.buckets import BucketListener
+
+    return BucketListener(one, source, receiver, service.marks, SystemClock().now_us, folder)
 
 
 def _ldap(one: Ldap, feed: ContextFeed, service: Service, zone: ZoneInfo) -> Listener:

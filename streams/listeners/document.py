@@ -156,6 +156,40 @@ class Sql(Strict):
         return self
 
 
+class Bucket(Strict):
+    """A bucket of an S3-compatible store, into which files are put."""
+
+    name: Name = Field(description="what it is called in metrics; which objects were taken is known by it")
+    endpoint: str = Field(pattern=r"^https?://[^/\s]+/?$", description="where the store is, without the bucket")
+    region: str = Field("us-east-1", min_length=1, max_length=64, description="the store's region, as it calls it")
+    bucket: str = Field(min_length=3, max_length=63, description="the bucket's name")
+    prefix: str = Field("", max_length=1_024, description="what the keys of the objects begin with, up to a `/`")
+    keys: list[Pattern] = Field(
+        ["*"], min_length=1, max_length=100, description="which keys: `*`, `?`, `[…]`; `*` stands for `/` too"
+    )
+    source: str = Field(description="the format that reads them, each as one delivery; gzip and zstd are known by what they hold")
+    access_key: Secret | None = Field(
+        None, description="`env:NAME` or `file:PATH`; none: the machine's own role, or AWS_* variables"
+    )
+    secret_key: Secret | None = Field(None, description="its secret: `env:NAME` or `file:PATH`")
+    days: float = Field(
+        7.0, gt=0, le=366, description="objects put there longer ago are not looked at: history is for `backfill`"
+    )
+    names_grow: bool = Field(
+        default=False, description="whether later objects have later names: then what is too old is not listed again and again"
+    )
+    bytes_max: int = Field(1 << 30, ge=1, le=1 << 34, description="bytes of one object; larger ones are left out, and counted")
+    poll_seconds: float = Field(60.0, ge=0.05, le=86_400, description="how often is looked for what is new")
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> Self:
+        if self.endpoint.startswith("http://") and not _is_loopback(urlsplit(self.endpoint).hostname or ""):
+            raise ValueError("records would come unencrypted: https")
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError("access_key and secret_key go together")
+        return self
+
+
 class Attributes(Strict):
     """Which attributes of an entry say what: of several, the first that it has, but where all of them are taken.
 
@@ -214,12 +248,14 @@ class Listeners(Strict):
     files: list[Files] = Field([], max_length=50, description="files that are followed")
     hl7: list[Hl7] = Field([], max_length=50, description="ports that take HL7 v2 messages")
     sql: list[Sql] = Field([], max_length=50, description="tables that are asked for what is new")
+    buckets: list[Bucket] = Field([], max_length=50, description="S3-compatible buckets into which files are put")
     ldap: list[Ldap] = Field([], max_length=50, description="directories of the staff")
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
-        parts: tuple[Sequence[Syslog | Files | Hl7 | Sql | Ldap], ...] = (self.syslog, self.files, self.hl7, self.sql, self.ldap)
-        names = [one.name for part in parts for one in part]
+        ports: tuple[Sequence[Port], ...] = (self.syslog, self.hl7)
+        read: tuple[Sequence[Files | Sql | Bucket | Ldap], ...] = (self.files, self.sql, self.buckets, self.ldap)
+        names = [one.name for part in (*ports, *read) for one in part]
         if len(set(names)) < len(names):
             raise ValueError("two of one name")
         return self
@@ -228,7 +264,7 @@ class Listeners(Strict):
         """Return the names of all formats that are given something."""
         told = {rule.source for one in self.syslog for rule in one.rules}
         told |= {one.source for one in self.syslog if one.source}
-        return told | {one.source for one in self.files} | {one.source for one in self.sql}
+        return told | {one.source for part in (self.files, self.sql, self.buckets) for one in part}
 
 
 def read(path: Path) -> Listeners:
