@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -120,21 +120,28 @@ class Scim:
     async def _tell(self, documents: Mapping[tuple[str, str], Document | None], users: set[str]) -> None:
         """Make durable how things stand after a change, and tell on what it says of people."""
         found = {name: one for name, one in {**self._found, **documents}.items() if one is not None}
-        people = {user: self._person(user, found) for user in users if ("Users", user) in found or ("Users", user) in self._found}
+        groups = _groups_of(users, found)
+        known = {user for user in users if ("Users", user) in found or ("Users", user) in self._found}
+        people = {user: self._person(user, found, groups.get(user, ())) for user in known}
         encoded = {name: b"" if one is None else msgspec.json.encode(one) for name, one in documents.items()}
         units = {one["displayName"]: _unit(one) for (path, _), one in documents.items() if path == "Groups" and one}
         await self._staff.tell(people, encoded, units)
         self._found = found
 
-    def _person(self, user: str, found: Mapping[tuple[str, str], Document]) -> Person:
+    def _person(self, user: str, found: Mapping[tuple[str, str], Document], groups: Sequence[str]) -> Person:
         one = found.get(("Users", user)) or self._found["Users", user] | {"active": False}
-        groups = [
-            group["displayName"]
-            for (path, _), group in found.items()
-            if path == "Groups" and any(member.get("value") == user for member in group.get("members") or ())
-        ]
         known = self._staff.people.get(user)
         return person_of(one, groups, one.get("names", ()), known.person.id if known else "")
+
+
+def _groups_of(users: Container[str], found: Mapping[tuple[str, str], Document]) -> dict[str, list[str]]:
+    """Return the names of the groups that each of some users is in."""
+    groups: dict[str, list[str]] = {}
+    for (path, _), group in found.items():
+        for member in group.get("members") or () if path == GROUPS.path else ():
+            if member.get("value") in users:
+                groups.setdefault(member["value"], []).append(group["displayName"])
+    return groups
 
 
 def _schema() -> ModuleType:

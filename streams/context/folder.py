@@ -22,6 +22,7 @@ from streams.context.extracts import NAMES as EXTRACTS
 from streams.context.extracts import Extracts
 from streams.context.fhir import decode_each
 from streams.context.hl7.files import Hl7Files
+from streams.context.hl7.memory import KINDS as MESSAGE_KINDS
 
 LINE_MAX: Final = 16 * 2**20  # octets of one NDJSON or CSV line
 DOCUMENT_MAX: Final = 256 * 2**20  # octets of one JSON document, such as a Bundle
@@ -105,6 +106,19 @@ def files(folder: Path) -> list[Path]:
     """Return the files of a folder that `load` reads, in its order."""
     found = [(rank, path.name, path) for path in folder.iterdir() if (rank := _rank(path)) is not None]
     return [path for _, _, path in sorted(found)]
+
+
+def kinds(folder: Path) -> set[str]:
+    """Return the resource types that the files of a folder may tell of."""
+    found: set[str] = set()
+    for path in files(folder):
+        if _MESSAGES.fullmatch(path.name):
+            found |= {*MESSAGE_KINDS}
+        elif _is_extract(path):
+            found |= {"Organization", "Practitioner", "PractitionerRole"}
+        elif match := _NAME.fullmatch(path.name):
+            found.add(ORDER[_RANKS[match[1].lower()]])
+    return found
 
 
 def unread(folder: Path) -> list[str]:

@@ -146,7 +146,7 @@ class BucketListener:
                 await self._fetch(one, Path(file.name))
             except FileNotFoundError:
                 return  # gone meanwhile
-            found = Found(Path(file.name), one.key, Path(file.name).stat())
+            found = Found(Path(file.name), one.key, await asyncio.to_thread(os.stat, file.name))
             batches = delivered(self._source, found, self._known.get(one.key) or found.place())
             while not self._stopping.is_set() and (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 if batch.is_broken:
@@ -159,7 +159,7 @@ class BucketListener:
         got = await obstore.get_async(self._store, one.key)
         with to.open("wb") as out:
             async for piece in got.stream(min_chunk_size=PIECE_BYTES):
-                out.write(piece)
+                await asyncio.to_thread(out.write, piece)
         os.utime(to, ns=(one.changed_ns, one.changed_ns))
 
     async def _keep(self, one: Object, place: Place) -> None:

@@ -10,7 +10,7 @@ from sentinel.core.context import PatientFlag, PatientRecord, Position, StaffMem
 from sentinel.core.errors import RejectionCode
 from streams.context import ins
 from streams.context.fhir import decode
-from streams.context.folder import FileRejection, files, load, unread
+from streams.context.folder import FileRejection, files, kinds, load, unread
 from tests.context.hl7.speaking import PID, Told, adt
 
 COLUMNS = (
@@ -49,6 +49,7 @@ def test_who_is_known_and_who_practises_here(tmp_path: Path, codec: str) -> None
     """Nothing of whom the hospital tells itself, what they are of whom it does not, and the others of its sites."""
     found = list(load(a_folder(tmp_path, codec=codec)))
     assert unread(tmp_path) == []
+    assert kinds(tmp_path) == {"Organization", "Practitioner", "PractitionerRole"}
     assert files(tmp_path)[-1].name.startswith("etalab")
     positions = {(one.actor_id, one.unit, one.role) for one in found if isinstance(one, Position)}
     assert positions == {

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from streams.context.fhir import decode
+from streams.dead_letters import redrive
 from streams.listeners.document import Hl7
 from streams.listeners.feeding import ContextFeed
 from streams.listeners.hl7 import UNFRAMED, Hl7Inbox, Hl7Listener
@@ -102,6 +103,19 @@ def test_answers(kept: Kept) -> None:
             assert [one[1][1] for one in told] == ["CA", "CE", "AE"]
 
     asyncio.run(run())
+
+
+def test_what_was_refused_waits_for_its_sender(kept: Kept) -> None:
+    """Kept for people to see, it cannot be driven again: what came after it may hang on it."""
+
+    async def run() -> None:
+        async with listening(kept) as port:
+            await asked(port, framed(adt("A01", pv1("URG"))), answers=1)
+
+    asyncio.run(run())
+    before = len(kept.records())
+    redriven = redrive(kept.letters(), kept.dead, kept.log, {}, decode)
+    assert (redriven.moved, redriven.refused, len(kept.records())) == (0, 1, before)
 
 
 def test_several_in_a_piece_batches_and_what_is_no_message(kept: Kept) -> None:
