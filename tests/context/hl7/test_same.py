@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from sentinel.assembly import replay
 from sentinel.core.context import ContextRecord, Position, Unit, Withdrawn
+from sentinel.settings import Settings
 from streams.context.folder import FileRejection, load
 from tests.context.hl7.speaking import PID, adt, pv1, siu, zbe
 
@@ -98,3 +102,36 @@ def test_with_movements_named(tmp_path: Path) -> None:
         )
     )
     assert told(tmp_path / "hl7") == told(tmp_path / "fhir")
+
+
+def test_the_same_is_explained(tmp_path: Path) -> None:
+    """Accesses of whoever is there, was there, is named, or is expected: as many with a reason, and the same alerts."""
+    staff = "practitioner,role,unit\nn1,Infirmière,CARDIO\nn2,Infirmière,URG\nn3,Secrétaire,CONSULT\n"
+    accesses = [
+        ("n1", "2024-03-02T10:00:00+01:00"),
+        ("n2", "2024-03-01T10:00:00+01:00"),
+        ("n2", "2024-05-20T10:00:00+02:00"),
+        ("n3", "2024-04-02T14:10:00+02:00"),
+        ("10100000001", "2024-03-04T10:00:00+01:00"),
+        ("n9", "2024-03-04T11:00:00+01:00"),
+    ]
+    events = tmp_path / "events.ndjson"
+    lines = [
+        {"id": str(n), "occurred_at": at, "action": "read", "actor_id": actor, "patient_id": "80012000"}
+        for n, (actor, at) in enumerate(accesses)
+    ]
+    events.write_text("".join(json.dumps(line) + "\n" for line in sorted(lines, key=lambda line: str(line["occurred_at"]))))
+    found = {}
+    for way in ("fhir", "hl7"):
+        folder = tmp_path / way
+        folder.mkdir()
+        (folder / "PractitionerRole.csv").write_text(staff)
+        for kind, resource in FHIR.items() if way == "fhir" else ():
+            (folder / f"{kind}.json").write_text(json.dumps({"resourceType": kind} | resource))
+        if way == "hl7":
+            (folder / "adt.hl7").write_bytes(b"".join(MESSAGES))
+        out = tmp_path / f"{way}-out"
+        summary = replay(Settings.read(budget=0), "sentinel_json", [str(events)], folder, out, lambda *_: None)
+        found[way] = summary.explained, (out / "alerts.ndjson").read_bytes()
+    assert found["fhir"] == found["hl7"]
+    assert found["hl7"][0] == pytest.approx(4 / 6, abs=1e-3)
