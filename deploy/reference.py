@@ -106,6 +106,11 @@ LISTENER_PARTS: Final[dict[str, type[BaseModel]]] = {
     "syslog": listeners.Syslog,
     "syslog.rules": listeners.Rule,
     "files": listeners.Files,
+    "hl7": listeners.Hl7,
+    "sql": listeners.Sql,
+    "buckets": listeners.Bucket,
+    "ldap": listeners.Ldap,
+    "ldap.attributes": listeners.Attributes,
 }
 RULE_KEYS_INTRO: Final = """\
 # Keys of the file of rules

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sentinel.core.context import ContextRecord, Withdrawn
 from sentinel.core.errors import RejectedError
 from streams.merging import NEVER, ContextSlice, Known, Place
 from streams.reading import Refused
-from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.record import CONTEXT_SOURCE, ContextDecoder, DeadLetter, Kind, LogRecord
 from streams.tail import Tail
-
-SOURCE: Final = "fhir"
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
@@ -67,7 +65,7 @@ class ContextTopic:
         try:
             return self._decode(record.value)
         except RejectedError as error:
-            told = LogRecord(self._tenant, Kind.CONTEXT, SOURCE, record.value, self._until * 1_000, subject)
+            told = LogRecord(self._tenant, Kind.CONTEXT, CONTEXT_SOURCE, record.value, self._until * 1_000, subject)
             letter = DeadLetter(told, error.code, error.pointer, error.detail)
             self.refused.append(Refused(*self.place, record.offset, letter))
             return []

@@ -13,7 +13,7 @@ from typing import Final
 
 from sentinel.core.errors import RejectedError, RejectionCode
 from streams.intake_log import ROW_OVERHEAD_BYTES, IntakeLog
-from streams.record import NO_SOURCE, ContextDecoder, DeadLetter, IntakeUnavailableError, Kind, LogRecord
+from streams.record import HL7_SOURCE, NO_SOURCE, ContextDecoder, DeadLetter, IntakeUnavailableError, Kind, LogRecord
 from streams.sources.contract import Source
 from streams.sqlite_file import connect, transaction
 
@@ -165,6 +165,8 @@ def redrive(
 def refusal(record: LogRecord, sources: Mapping[str, Source], decode_context: ContextDecoder) -> DeadLetter | None:
     """Return why a record cannot be read now; None: it can."""
     if record.kind is Kind.CONTEXT:
+        if record.source == HL7_SOURCE:
+            return DeadLetter(record, RejectionCode.NOT_AN_EVENT, "", "its sender was told, and has to send it again")
         try:
             decode_context(record.raw)
         except RejectedError as error:

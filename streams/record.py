@@ -16,6 +16,12 @@ ContextDecoder = Callable[[bytes], list[ContextRecord]]
 """Turns one context resource into records, or raises `RejectedError`."""
 
 
+CONTEXT_SOURCE: Final = "fhir"
+"""What context in the log is written in, whichever way it came."""
+HL7_SOURCE: Final = "hl7v2"
+"""What messages were written in that could not be read: context that stands in the light of what came before it."""
+
+
 class Kind(StrEnum):
     """What a record tells: that something was done, or who works where and who is in whose care."""
 
@@ -60,6 +66,10 @@ class MarkKind(StrEnum):
 
     ANSWER = "answer"  # to a request, for those that repeat it
     FILE = "file"  # how far it was read
+    OBJECT = "object"  # of a bucket, how far it was taken
+    STAFF = "staff"  # what directories told of people at work
+    SQL = "sql"  # how far a table was read
+    HL7 = "hl7"  # what messages told of a patient, a visit, an appointment
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sentinel.core.errors import RejectedError, RejectionCode
 from streams.bus import Bus, consumer, producer, started
-from streams.context_topic import SOURCE as CONTEXT_SOURCE
 from streams.dead_letters import Letter, Redriven, Status, refusal
 from streams.feedback import SOURCE as FEEDBACK_SOURCE
 from streams.feedback import verdict_of
 from streams.reading import RECORD_BYTES_MAX
-from streams.record import ContextDecoder, DeadLetter, Kind, LogRecord
+from streams.record import CONTEXT_SOURCE, ContextDecoder, DeadLetter, Kind, LogRecord
 from streams.rejected_topic import FAILED, STATUS
 from streams.sources.contract import Source
 from streams.topics import Topics

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from sentinel.core.errors import RefusedToStartError
 
@@ -25,6 +26,24 @@ class Strict(BaseModel):
     """A part of such a file: what it does not know, it refuses; nothing of it changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=False)
+
+
+def _read_secret(told: object) -> object:
+    """Return what stands at `env:NAME` or in `file:PATH`: a secret never stands in the settings file itself."""
+    if not isinstance(told, str):
+        return told
+    where, _, name = told.partition(":")
+    try:
+        if where == "env":
+            return os.environ[name]
+        if where == "file":
+            return Path(name).read_text(encoding="utf-8").strip()
+    except (KeyError, OSError, ValueError):  # whose words would quote what is there
+        pass
+    raise ValueError("a secret is told by its place, env:NAME or file:PATH, and has to be there")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret), Field(min_length=1)]
 
 
 M = TypeVar("M", bound=BaseModel)

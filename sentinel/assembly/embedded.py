@@ -94,9 +94,12 @@ def application(settings: Settings, service: Service) -> FastAPI:
     from sentinel.web.ports import Limits, Ports
     from streams.context.fhir import CONTEXT_TYPES
     from streams.embedded import SystemClock
+    from streams.listeners.directory import Directory
+    from streams.listeners.feeding import ContextFeed
     from streams.record import guarded
 
     clock = SystemClock()
+    feed = ContextFeed(settings.tenant, context_decoder(), service.intake, clock.now_us, service.received)
     ports = Ports(
         tenant=settings.tenant,
         intake=service.intake,
@@ -110,6 +113,7 @@ def application(settings: Settings, service: Service) -> FastAPI:
         clock=clock,
         security=_security(settings),
         limits=Limits(body_bytes_max=settings.body_bytes_max),
+        staff=Directory("scim", feed, service.marks),
     )
     site = Site(
         tenant=settings.tenant,

@@ -84,11 +84,9 @@ def try_source(settings: Settings, name: str, file: str, context: Path | None, r
     trying.read(file, records_max)
     known = None
     if context is not None:
-        from streams.context.folder import files as context_files
-        from streams.context.folder import load as load_context
+        from streams.context.folder import kinds, load
 
-        kinds = {path.name.partition(".")[0].partition("-")[0] for path in context_files(context)}
-        known = known_by(kinds, load_context(context))
+        known = known_by(kinds(context), load(context))
     return trying.conclude(detectors(settings.detectors), known)
 
 

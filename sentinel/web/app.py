@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentinel.web import api, cloudevents, fhir, fhir_repository, hec, intake, otlp, reference, security, verdicts
+from sentinel.web import api, cloudevents, fhir, fhir_repository, hec, intake, otlp, reference, scim, security, verdicts
 from sentinel.web.body import Budget
 from sentinel.web.carried import Carrier
 from sentinel.web.feed import Feed
@@ -44,6 +44,8 @@ def create_app(ports: Ports, *, error_page: ErrorPage | None = None) -> FastAPI:
         app.include_router(router(carrier))
     app.include_router(api.router(ports, feed))
     app.include_router(verdicts.router(ports, budget))
+    if ports.staff is not None:
+        app.include_router(scim.router(ports, budget, ports.staff))
     app.include_router(api.health(ports, metrics))
     app.include_router(security.router(ports.security))
     app.include_router(reference.router(app))
@@ -73,6 +75,8 @@ class _Answers:
             return in_form(form_asked(request), fhir.outcome_of(problem, TITLES.get(problem.code, problem.code)))
         if path == hec.ROOT or path.startswith(f"{hec.ROOT}/"):
             return hec.answer_of(problem)
+        if path.startswith(f"{scim.ROOT}/"):
+            return scim.answer_of(problem)
         if path == otlp.PATH:
             return otlp.answer_of(request, problem)
         is_page = not path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")

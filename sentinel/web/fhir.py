@@ -23,13 +23,12 @@ from sentinel.web.ports import Ports
 from sentinel.web.problem import ProblemError
 from sentinel.web.repeats import PARAMETERS, Repeats, settle
 from streams.judging import Judged, judge
-from streams.record import Kind, LogRecord
+from streams.record import CONTEXT_SOURCE, Kind, LogRecord
 from streams.sources.fhir import xml_form
 
 AUDIT_EVENT: Final = "AuditEvent"
 EVENT_SOURCE: Final = "fhir_auditevent"
 ETAG: Final = f'W/"{VERSION}"'
-CONTEXT_SOURCE: Final = "fhir"
 BUNDLE_TYPES: Final = frozenset({"batch", "transaction", "collection"})
 CODE_SYSTEM: Final = "urn:sentinel:rejection-code"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from sentinel.core.errors import SentinelError
 from streams import judging
+from streams.context.staff import Kept, Person
 from streams.record import ContextDecoder, Mark
 from streams.sources.contract import Source
 
@@ -142,6 +144,27 @@ class Changes(Protocol):
         ...
 
 
+class Staff(Protocol):
+    """The people that identity providers push, and the documents they come from. See `streams.listeners.directory`."""
+
+    people: dict[str, Kept]
+    documents: dict[tuple[str, str], bytes]
+    lock: asyncio.Lock
+
+    def now(self) -> str:
+        """Return the time as FHIR writes it."""
+        ...
+
+    async def tell(
+        self,
+        people: Mapping[str, Person],
+        documents: Mapping[tuple[str, str], bytes] | None = None,
+        units: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Return once all is durable; an empty document is forgotten. Raises `RejectedError` when it cannot be told."""
+        ...
+
+
 WorkerState = Literal["starting", "ready", "failing", "lost"]
 
 
@@ -213,7 +236,7 @@ class Security:
 class Ports:
     """All that `create_app` needs. `sources`: the enabled formats by name.
 
-    `received`: how many records came in by listeners, by listener, source and verdict.
+    `received`: how many records came in by listeners, by listener, source and verdict. `staff`: where SCIM is taken.
     """
 
     tenant: str
@@ -228,3 +251,4 @@ class Ports:
     security: Security = field(default_factory=Security)
     limits: Limits = field(default_factory=Limits)
     received: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    staff: Staff | None = None

@@ -87,7 +87,7 @@ def need_of(path: str, method: str = "GET") -> Need:
         return Need.EITHER
     if path.startswith("/fhir/") and (method in {"GET", "HEAD"} or path.endswith("/_search")):
         return Need.CONSOLE
-    if path in INTAKE or path.startswith(("/fhir/", "/services/collector/")):
+    if path in INTAKE or path.startswith(("/fhir/", "/services/collector/", "/scim/v2/")):
         return Need.INTAKE
     return Need.CONSOLE
 

@@ -18,7 +18,11 @@ from sentinel.core.context import ContextRecord
 from sentinel.core.errors import RejectedError, RejectionCode
 from streams.context.csvfile import numbered
 from streams.context.dates import PARIS
+from streams.context.extracts import NAMES as EXTRACTS
+from streams.context.extracts import Extracts
 from streams.context.fhir import decode_each
+from streams.context.hl7.files import Hl7Files
+from streams.context.hl7.memory import KINDS as MESSAGE_KINDS
 
 LINE_MAX: Final = 16 * 2**20  # octets of one NDJSON or CSV line
 DOCUMENT_MAX: Final = 256 * 2**20  # octets of one JSON document, such as a Bundle
@@ -53,6 +57,7 @@ ORDER: Final = (
 )
 _RANKS: Final = {kind.lower(): rank for rank, kind in enumerate(ORDER)}
 _NAME: Final = re.compile(r"(?:\d+[._-])?([a-z]+)(?:[._-].*)?\.(ndjson|jsonl|json|csv)(?:\.(gz|zst))?", re.IGNORECASE)
+_MESSAGES: Final = re.compile(r".+\.(hl7)(?:\.(gz|zst))?", re.IGNORECASE)  # of any name: who and what they are about, they tell
 _CODECS: Final = {"gz": "gzip", "zst": "zstd"}
 
 
@@ -76,7 +81,9 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
     A file counts when its name begins with a resource type of `ORDER` and ends in .ndjson, .json or
     .csv, alone or compressed (.gz, .zst). Types come in the order of `ORDER`, files of one type by
-    name. `on_progress` gets the octets read since its last call; all of them add up to `size(folder)`.
+    name; extracts of French registers come after them, files of HL7 v2 messages (.hl7), whatever
+    they are called, last. `on_progress` gets the octets read since its last call; all of them add
+    up to `size(folder)`.
 
     Raises:
         OSError: the folder or a file of it cannot be opened.
@@ -85,15 +92,33 @@ def load(folder: Path, on_progress: Progress | None = None, zone: ZoneInfo = PAR
 
 
 def _told(folder: Path, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
-    for path in files(folder):
+    hl7, found = Hl7Files(zone), files(folder)
+    extracts = Extracts(zone) if any(_is_extract(path) for path in found) else None
+    for path in found:
         with path.open("rb") as raw:
-            yield from _file(path, raw, report, zone)
+            for told in _file(path, _results(path, raw, zone, hl7, extracts), raw, report):
+                if extracts is not None:
+                    extracts.observe(told)
+                yield told
 
 
 def files(folder: Path) -> list[Path]:
     """Return the files of a folder that `load` reads, in its order."""
     found = [(rank, path.name, path) for path in folder.iterdir() if (rank := _rank(path)) is not None]
     return [path for _, _, path in sorted(found)]
+
+
+def kinds(folder: Path) -> set[str]:
+    """Return the resource types that the files of a folder may tell of."""
+    found: set[str] = set()
+    for path in files(folder):
+        if _MESSAGES.fullmatch(path.name):
+            found |= {*MESSAGE_KINDS}
+        elif _is_extract(path):
+            found |= {"Organization", "Practitioner", "PractitionerRole"}
+        elif match := _NAME.fullmatch(path.name):
+            found.add(ORDER[_RANKS[match[1].lower()]])
+    return found
 
 
 def unread(folder: Path) -> list[str]:
@@ -108,6 +133,10 @@ def size(folder: Path) -> int:
 
 
 def _rank(path: Path) -> int | None:
+    if _MESSAGES.fullmatch(path.name):
+        return len(ORDER) + 1 if path.is_file() else None
+    if _is_extract(path):
+        return len(ORDER) if path.is_file() else None
     match = _NAME.fullmatch(path.name)
     return _RANKS.get(match[1].lower()) if match and path.is_file() else None
 
@@ -116,12 +145,12 @@ def _silent(octets: int) -> None:
     """Report to nobody."""
 
 
-def _file(path: Path, raw: BinaryIO, report: Progress, zone: ZoneInfo) -> Iterator[Sequence[ContextRecord | FileRejection]]:
+def _file(path: Path, results: Results, raw: BinaryIO, report: Progress) -> Iterator[Sequence[ContextRecord | FileRejection]]:
     """Yield what a file tells, many records at a time."""
     told: list[ContextRecord | FileRejection] = []
     line = seen = 0
     try:
-        for count, (line, result) in enumerate(_results(path, raw, zone), 1):
+        for count, (line, result) in enumerate(results, 1):
             if isinstance(result, RejectedError):
                 told.append(_refused(path, line, result))
             else:
@@ -141,11 +170,22 @@ def _refused(path: Path, line: int, why: RejectedError) -> FileRejection:
     return FileRejection(path.name, line, why.code, why.pointer, why.detail)
 
 
-def _results(path: Path, raw: BinaryIO, zone: ZoneInfo) -> Results:
+def _is_extract(path: Path) -> bool:
+    return EXTRACTS.fullmatch(path.name) is not None
+
+
+def _results(path: Path, raw: BinaryIO, zone: ZoneInfo, hl7: Hl7Files, extracts: Extracts | None) -> Results:
+    if messages := _MESSAGES.fullmatch(path.name):
+        return hl7.results(_decompressed(raw, messages[2]))
+    if extracts is not None and (extract := EXTRACTS.fullmatch(path.name)):
+        return extracts.results(path.name, _lines(_decompressed(raw, extract[3])))
     match = _NAME.fullmatch(path.name)
     kind, form, codec = match.groups() if match else ("", "", None)
-    stream = io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
-    return _READERS[form.lower()](stream, zone, kind)
+    return _READERS[form.lower()](_decompressed(raw, codec), zone, kind)
+
+
+def _decompressed(raw: BinaryIO, codec: str | None) -> BinaryIO:
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), _CODECS[codec.lower()])) if codec else raw
 
 
 def _ndjson(stream: BinaryIO, zone: ZoneInfo, _: str) -> Results:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from sentinel.core.event import TEXT_MAX
+from streams.context import ins
 from streams.context.resources import Identifier
 
 RPPS: Final = "https://rpps.esante.gouv.fr"  # France: 11 digits
@@ -27,6 +28,8 @@ def aliases(identifiers: Sequence[Identifier] | None, others: Iterable[str] = ()
                 found.append(f"{identifier.system}|{value}")
             if registers := _registers(identifier):
                 found += _forms(registers, value)
+            if identifier.system in ins.SYSTEMS:
+                found += ins.forms(value)
     found += others
     return tuple([alias for alias in dict.fromkeys(found) if alias != own and alias.isprintable() and 0 < len(alias) <= TEXT_MAX])
 
@@ -38,6 +41,11 @@ def _forms(registers: frozenset[str], value: str) -> Iterator[str]:
         yield value[1:] if len(value) == 12 else f"8{value}"
     elif "ADELI" in registers:
         yield f"0{value}"
+
+
+def is_fictitious(identifiers: Sequence[Identifier] | None) -> bool:
+    """Tell whether a patient has a number that only invented patients have."""
+    return any(ins.SYSTEMS.get(one.system or "") in ins.FICTITIOUS for one in identifiers or ())
 
 
 def rpps(identifiers: Sequence[Identifier] | None) -> str:

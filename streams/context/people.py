@@ -24,7 +24,7 @@ from sentinel.core.errors import RejectedError, RejectionCode
 from streams.context import resources as fhir
 from streams.context.dates import is_date
 from streams.context.folding import address_keys, fold
-from streams.context.identifiers import aliases, rpps
+from streams.context.identifiers import aliases, is_fictitious, rpps
 from streams.context.references import STAFF_KINDS, Scope, each
 
 Used = TypeVar("Used", fhir.HumanName, fhir.Address)
@@ -38,6 +38,7 @@ _FLAGS: Final = {
     (_CONFIDENTIALITY, "V"): {PatientFlag.VIP, PatientFlag.RESTRICTED},
 }
 _NO_FLAGS: Final[frozenset[PatientFlag]] = frozenset()
+_TEST: Final = frozenset({PatientFlag.TEST})
 _SYSTEMS: Final = {  # the same code systems under the names they had before R4
     "urn:oid:2.16.840.1.113883.5.4": "v3-ActCode",
     "urn:oid:2.16.840.1.113883.5.8": "v3-ActReason",
@@ -173,7 +174,7 @@ def patient(resource: fhir.Patient, at: Scope) -> Sequence[ContextRecord]:
         patient_id=at.id,
         identity=_identity(_best(resource.name, _NAME_USES), resource.birth_date, resource.address),
         aliases=aliases(resource.identifier, (*at.also_known, *replaced), at.id),
-        flags=_flags(resource.meta),
+        flags=_flags(resource.meta) | _TEST if is_fictitious(resource.identifier) else _flags(resource.meta),
         deceased_at=_deceased_at(resource, at),
         birth_date=_birth_date(resource.birth_date),
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import Field
 
 from sentinel.core.alert import Alert, Severity
 from sentinel.core.errors import RefusedToStartError, SentinelError
@@ -38,24 +36,6 @@ class NotTakenError(SentinelError):
     def __init__(self, code: Trouble, *, is_final: bool = False, retry_after_seconds: float = 0.0) -> None:
         super().__init__(code)
         self.code, self.is_final, self.retry_after_seconds = code, is_final, retry_after_seconds
-
-
-def _read_secret(told: object) -> object:
-    """Return what stands at `env:NAME` or in `file:PATH`: a secret never stands in the settings file itself."""
-    if not isinstance(told, str):
-        return told
-    where, _, name = told.partition(":")
-    try:
-        if where == "env":
-            return os.environ[name]
-        if where == "file":
-            return Path(name).read_text(encoding="utf-8").strip()
-    except (KeyError, OSError, ValueError):  # whose words would quote what is there
-        pass
-    raise ValueError("a secret is told by its place, env:NAME or file:PATH, and has to be there")
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_read_secret), Field(min_length=1)]
 
 
 class Updates(StrEnum):

@@ -14,9 +14,10 @@ import aiosmtplib
 from pydantic import Field, field_validator, model_validator
 
 from sentinel.core.event import EPOCH
-from streams.outputs.contract import NotTakenError, Output, Secret, Section, Telling, Tools, Trouble, causes
+from streams.outputs.contract import NotTakenError, Output, Section, Telling, Tools, Trouble, causes
 from streams.outputs.product import described
 from streams.outputs.trust import Trust
+from streams.yaml_file import Secret
 
 LANGUAGES: Final[tuple[Literal["fr", "en"], ...]] = ("fr", "en")
 SUBJECTS: Final = {"fr": ("Alerte", "mise à jour"), "en": ("Alert", "update")}

@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from pydantic import Field
 
-from streams.outputs.contract import Output, Secret, Section, Telling, Tools, format_of
+from streams.outputs.contract import Output, Section, Telling, Tools, format_of
 from streams.outputs.guarded_http import GuardedHttp, HttpSection
+from streams.yaml_file import Secret
 
 
 class SplunkSection(HttpSection):

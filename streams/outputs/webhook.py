@@ -11,8 +11,9 @@ import msgspec
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from standardwebhooks.webhooks import Webhook
 
-from streams.outputs.contract import Output, Secret, Section, Telling, Tools, format_of
+from streams.outputs.contract import Output, Section, Telling, Tools, format_of
 from streams.outputs.guarded_http import GuardedHttp, HttpSection
+from streams.yaml_file import Secret
 
 SECRET_BYTES: Final = range(24, 65)  # Standard Webhooks: between 192 and 512 bits
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from streams.listeners.document import Listeners
-from streams.listeners.syslog import LOST, REFUSED, UNMATCHED
+from streams.listeners.port import REFUSED
+from streams.listeners.syslog import LOST, UNMATCHED
 from streams.yaml_file import parse
 from tests.listeners.listening import SOURCES
 
@@ -17,8 +18,10 @@ PAGE, COLLECTORS = ((DOCS / name).read_text(encoding="utf-8") for name in ("list
 
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE + COLLECTORS, re.DOTALL))
-def test_examples_can_be_used(example):
-    """As they stand, with formats that are there."""
+def test_examples_can_be_used(example, monkeypatch):
+    """As they stand, with formats that are there, and secrets where they say."""
+    for name in re.findall(r"env:(\w+)", example):
+        monkeypatch.setenv(name, "told")
     assert parse(example.encode(), "listeners.yaml", Listeners, "file of listeners").sources() <= SOURCES.keys()
 
 

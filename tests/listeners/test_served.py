@@ -11,6 +11,8 @@ import httpx
 import pytest
 import yaml
 
+from streams.listeners.mllp_framing import framed
+from tests.context.hl7.speaking import adt, pv1
 from tests.listeners.listening import event, free_port
 from tests.listeners.serving import ROOT, served
 
@@ -23,13 +25,19 @@ def test_what_comes_by_listeners_can_be_asked_for(tmp_path):
     listeners = {
         "syslog": [{"name": "dpi", "transport": "tcp", "port": port, "source": "sentinel_json"}],
         "files": [{"name": "followed", "paths": [str(log)], "source": "sentinel_json"}],
+        "hl7": [{"name": "pam", "transport": "tcp", "port": (adt_port := free_port())}],
     }
     with served(tmp_path, listeners) as service:
+        with socket.create_connection(("127.0.0.1", adt_port)) as sender:
+            sender.sendall(framed(adt("A01", "PID|1||p1^^^IPP^PI", pv1("URG", f7="a1", f44="20200101"))))
+            assert b"MSA|AA" in sender.recv(10_000)
         with socket.create_connection(("127.0.0.1", port)) as sender:
             sender.sendall(b"".join(b"<13>1 - - dpi - - - %b\n" % event(n) for n in range(3)) + b"<13>SECRET\n")
         with log.open("ab") as file:
             file.write(event("f2") + b"\n")
-        assert len(service.accesses("p1", 5)) == 5
+        found = service.accesses("p1", 5)
+        assert len(found) == 5
+        assert "encounter" in str(found[0]["explained_by"])
         metrics = httpx.get(f"{service.url}/metrics").text
     assert 'sentinel_listener_records_total{listener="dpi",source="sentinel_json",verdict="accepted"} 3.0' in metrics
     assert 'verdict="unparseable"} 1.0' in metrics
