@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log10
 from typing import Final, NamedTuple
@@ -25,7 +25,8 @@ from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord, Judgement, Verdict
-from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
+from sentinel.core.correlation import Completed, Correlations, Met, Window, Windows
+from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Pattern, Scope, Words
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import DAY_US, HOUR_US, Action
 from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode, trade
@@ -37,6 +38,7 @@ from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
+from sentinel.core.rules import Memories, Rule, RuleSet, View
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
@@ -72,6 +74,7 @@ class Shard:
     detectors: Sequence[Detector]
     common: Common
     timezone: str = "Europe/Paris"
+    rules: RuleSet = field(default_factory=RuleSet)
     book: ContextBook = field(default_factory=ContextBook)
     roles: RoleTable = field(default_factory=tables.roles)
     pairs: PairTable = field(default_factory=tables.pairs)
@@ -88,12 +91,17 @@ class Shard:
     found: dict[tuple[int, str], int] = field(default_factory=dict)  # of the open day: person and detector -> strongest, its bin
     rates: NDArray[np.float64] = field(init=False)  # (roles, RATES), by the day that closed last
     _zone: ZoneInfo = field(init=False)
+    _correlations: Correlations = field(init=False)
+    _memories: Memories = field(init=False)
+    _asked: tuple[str, ...] = field(init=False)  # columns that correlations want to know
     _changed: dict[str, Story] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stories = Stories(self.tenant)
         self.rates = self.common.baselines.rates([])
         self._zone = ZoneInfo(self.timezone)
+        self._correlations = Correlations(self.rules.correlations)
+        self._memories, self._asked = Memories(self._zone), self.rules.asked
 
     @property
     def hour(self) -> int:
@@ -166,6 +174,7 @@ class Shard:
             self._begin_day(hour)
         if hour // (24 * 7) > before // (24 * 7) > 0:
             self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
+        self._correlations.close(hour)
         for story in self.stories.expire(hour):
             self._ended(story)
 
@@ -175,7 +184,8 @@ class Shard:
         Between micro-batches, and once `changed` was asked for: alerts on their way are no state.
         """
         state = {name: getattr(self, name) for name in _STATE}
-        return _SNAPSHOTS.pack({"tenant": self.tenant, "detectors": self._names(), **state})
+        whose = {"tenant": self.tenant, "detectors": self._names(), "correlations": self._correlations.state}
+        return _SNAPSHOTS.pack({**whose, **state})
 
     def restore(self, snapshot: bytes) -> None:
         """Become the shard whose `snapshot` it is.
@@ -190,6 +200,7 @@ class Shard:
             raise SnapshotError("made with other detectors")
         for name in _STATE:
             setattr(self, name, state[name])
+        self._correlations.restore(state["correlations"])
         self.rates = np.zeros((0, len(RATES)))
 
     def _names(self) -> list[str]:
@@ -243,6 +254,9 @@ class Shard:
             if len(where):
                 for hit in _hits(detector, view.at(where), where):
                     hits.setdefault(hit.at, []).append(hit)
+        if self.rules and len(rows):
+            for hit in self._met(work, rows):
+                hits.setdefault(hit.at, []).append(hit)
         kinds = self._kinds(view)
         notable = sorted({*kinds.nonzero()[0].tolist(), *hits})
         places = rows[notable]
@@ -251,6 +265,27 @@ class Shard:
             self._keep_evidence(actor, ref)
             if i in hits:
                 self._tell(work, row, ref, view, hits[i])
+
+    def _met(self, work: Work, rows: NDArray[np.int64]) -> Iterator[Hit]:
+        """Yield what rules and their correlations find on the events at `rows`, in the events' order."""
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        view = View(work.batch, work.facts, start, stop, self._memories)
+        met: dict[int, list[Rule]] = {}
+        for rule in self.rules.rules:
+            for at in rule.match(view)[rows - start].nonzero()[0].tolist():
+                met.setdefault(at, []).append(rule)
+        places = np.array(sorted(met), dtype=np.int64)
+        for at, event in zip(places.tolist(), _refs(work, rows[places], np.zeros_like(places)), strict=True):
+            yield from (Hit(at, rule, rule.p_value, _words_of_rule(rule)) for rule in met[at] if rule.finds)
+            told = Met(event, [rule.name for rule in met[at]], self._columns_of(work, int(rows[at])))
+            for found in self._correlations.feed(told):
+                if found.correlation.finds:
+                    yield Hit(at, found.correlation, found.correlation.p_value, _words_of_correlation(found), found.others)
+
+    def _columns_of(self, work: Work, row: int) -> dict[str, str]:
+        """Return what correlations ask of an event; a person is the same under each of their names."""
+        told = {name: str(getattr(work.batch, name)[row]) for name in self._asked}
+        return told | {"actor_id": self.book.actor_codes.name(int(work.columns.actor[row]))}
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
@@ -289,14 +324,15 @@ class Shard:
             if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event))
-        at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in hits if not hit.detector.after_hours]
+        now = [hit for hit in hits if not hit.detector.after_hours]
+        at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in now]
         if at_once:
             work.assessment.p_value[row] = min([finding.p_value for finding in at_once])
             work.assessment.detectors[row] = tuple([finding.detector for finding in at_once])
             told = [(finding.detector, finding.words.observed) for finding in at_once]
             work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
-        for finding in at_once:
-            self._found(actor, event, finding)
+        for finding, hit in zip(at_once, now, strict=True):
+            self._found(actor, event, finding, hit.others)
         story = self.stories.open.get(actor)
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.raised:
             self._changed[story.id] = story
@@ -320,11 +356,10 @@ class Shard:
             return 1.0
         return book.feedback.factor(book.actor_codes.name(actor), detector, book.patient_codes.name(patient))
 
-    def _found(self, actor: int, event: EventRef, finding: Finding) -> None:
+    def _found(self, actor: int, event: EventRef, finding: Finding, others: Sequence[EventRef] = ()) -> None:
         story, ended = self.stories.of(actor, event)
         if ended is not None:
             self._ended(ended)
-        others: list[EventRef] = []
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
@@ -446,7 +481,7 @@ _STATE: Final = (
 )
 _SNAPSHOTS: Final = Snapshots(
     (
-        *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
+        *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched, Window, Windows),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
         *(Feedback, Verdict, Judgement),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
@@ -479,12 +514,13 @@ def _reasons(reasons: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool
 
 
 class Hit(NamedTuple):
-    """What a detector found. `at`: on which event of those it looked at."""
+    """What a detector or a rule found. `at`: on which event of those it looked at; `others`: earlier ones that show it."""
 
     at: int
-    detector: Detector
+    detector: Pattern
     p_value: float
     words: Words
+    others: tuple[EventRef, ...] = ()
 
 
 def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
@@ -492,6 +528,15 @@ def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hi
     p_values = np.clip(detector.p_value(among), P_MIN, 1.0).astype(np.float64)
     told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
     return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]
+
+
+def _words_of_rule(rule: Rule) -> Words:
+    return Words(1, Usual(None, None), rule.fr, rule.en)
+
+
+def _words_of_correlation(found: Completed) -> Words:
+    one, count = found.correlation, found.observed
+    return Words(count, Usual(None, None), one.fr.format(count=count), one.en.format(count=count))
 
 
 def _refs(work: Work, rows: NDArray[np.int64], kinds: NDArray[np.int64]) -> list[EventRef]:

@@ -1,0 +1,95 @@
+"""A condition over the columns of a micro-batch: texts through their numbers, numbers as they are, masks from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from models.sigma.expressions import All, Compared, Expression, Field, Not, Some, Time, compare, on_one_field, text_predicate
+from models.sigma.refusals import Reason, RuleRefusedError
+from sentinel.core.detector import Mask
+from sentinel.core.rules import CODED, MARKS, NUMBERS, TEXTS, TIME, Match, TextTest, View
+
+_CHEAPEST: Final = (*CODED, "source", "application", "resource_type", "purpose", "actor_role", "site")
+
+
+def matcher(tree: Expression) -> Match:
+    """Return what tells of each event whether a condition holds; fields are named as our columns are.
+
+    Raises:
+        RuleRefusedError: a field is none of them, or is asked what it cannot answer.
+    """
+    name = _text_of(tree)
+    if name is not None:
+        return _about_text(TextTest(name, text_predicate(tree)))
+    match tree:
+        case Field():
+            return _about_number(tree)
+        case Not():
+            inner = matcher(tree.of)
+            return lambda view: ~inner(view)
+        case All():
+            return _all(_by_field(tree.of, All))
+    return _any(_by_field(tree.of, Some))
+
+
+def _by_field(of: Sequence[Expression], whole: type[All | Some]) -> list[Match]:
+    """Return a matcher for all that is about the same field together, the cheapest first."""
+    groups: dict[object, list[Expression]] = {}
+    for one in of:
+        groups.setdefault(_text_of(one) or id(one), []).append(one)
+    order = sorted(groups, key=lambda name: _CHEAPEST.index(name) if name in _CHEAPEST else len(_CHEAPEST))
+    return [matcher(found[0] if len(found) == 1 else whole(tuple(found))) for found in map(groups.__getitem__, order)]
+
+
+def _text_of(tree: Expression) -> str | None:
+    """Return the column of texts that all of a tree is about; None: of several, or of numbers."""
+    name = on_one_field(tree)
+    return name if name in TEXTS or name in CODED or name == MARKS else None
+
+
+def _about_text(test: TextTest) -> Match:
+    return lambda view: view.accepted(test)
+
+
+def _about_number(asked: Field) -> Match:
+    name, test = asked.name, asked.test
+    if name == TIME and isinstance(test, Time):
+        part, number = test.part, test.number
+        return lambda view: view.time(part) == number
+    if name in NUMBERS and isinstance(test, Compared):
+        order, wanted = test.order, test.number
+        return lambda view: _held(compare(order, view.number(name), wanted), view, name)
+    if name in NUMBERS or name == TIME:
+        raise RuleRefusedError(Reason.BAD_VALUE, f"{name}: asked for what is no number")
+    raise RuleRefusedError(Reason.FIELD_NOT_KEPT, name or "the record's text")
+
+
+def _held(mask: Mask, view: View, name: str) -> Mask:
+    """Return the mask without what is missing: of that nothing holds, nor that it is another number."""
+    held: Mask = mask & ~np.isnan(view.number(name))
+    return held
+
+
+def _all(every: list[Match]) -> Match:
+    def match(view: View) -> Mask:
+        mask = every[0](view)
+        for one in every[1:]:
+            if not mask.any():
+                return view.nowhere
+            mask = mask & one(view)
+        return mask
+
+    return match
+
+
+def _any(one_of: list[Match]) -> Match:
+    def match(view: View) -> Mask:
+        mask = one_of[0](view)
+        for one in one_of[1:]:
+            mask = mask | one(view)
+        return mask
+
+    return match
