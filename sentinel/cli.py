@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from sentinel.commands import offline, outputs, rejected, report, service, sources, topics, verdict, worker
+from sentinel.commands import offline, outputs, rejected, report, service, sigma, sources, topics, verdict, worker
 from sentinel.commands.terminal import tell
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.lean import look_for_garbage_rarely
@@ -29,6 +29,7 @@ for command in (
 app.add_typer(outputs.app, name="outputs")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(report.app, name="report")
+app.add_typer(sigma.app, name="sigma")
 app.add_typer(sources.app, name="sources")
 app.add_typer(topics.app, name="topics")
 

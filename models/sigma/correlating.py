@@ -18,7 +18,7 @@ from models.sigma.telling import correlation_pattern_of
 from sentinel.core.rules import TEXTS, Correlation, Kind
 
 COUNT_MAX: Final = 10_000
-SPAN_DAYS_MAX: Final = 31
+SPAN_DAYS_MAX: Final = 24  # in history as well, where a frame is of 32 bits of milliseconds
 PERSON: Final = "actor_id"
 
 Formats = Mapping[str, Sequence[Format | None]]

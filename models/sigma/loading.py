@@ -25,6 +25,7 @@ from models.sigma.taxonomy import OWN, Format, format_of, places_of
 from models.sigma.telling import pattern_of
 from sentinel.core.rules import MARKS, Correlation, Rule, RuleSet
 
+SHIPPED_RULES: Final = Path(__file__).parent / "rules"
 FILE_BYTES_MAX: Final = 1 << 20
 _NAME: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 

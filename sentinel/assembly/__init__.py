@@ -6,10 +6,13 @@ from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
+from sentinel.assembly.rules import SHIPPED as SHIPPED_RULES
+from sentinel.assembly.rules import search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
     "MODEL_NAME",
+    "SHIPPED_RULES",
     "Store",
     "backfill",
     "bus",
@@ -31,7 +34,9 @@ __all__ = [
     "rejected_topic",
     "replay",
     "sample_alert",
+    "search_history",
     "serve",
+    "sigma_rules",
     "source",
     "sources",
     "store_writer",

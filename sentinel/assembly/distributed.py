@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sentinel.assembly.core import context_decoder, detectors, online_model
 from sentinel.assembly.formats import sources
+from sentinel.assembly.rules import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -86,13 +87,13 @@ def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> Assesso
 
     if settings.kafka_state_key is None:
         raise RefusedToStartError("workers need one key for the state they hand each other: SENTINEL_KAFKA_STATE_KEY")
-    found = detectors(settings.detectors)
+    found, rules = detectors(settings.detectors), rule_set(settings)
     return AssessorParts(
         bus=kafka,
         topics=declared,
         tenant=settings.tenant,
         build_common=lambda: Common(online_model() if settings.model else None, settings.budget),
-        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone),
+        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone, rules),
         unpack_closing=Closing.unpack,
         decode_context=context_decoder(),
         open_store=partial(Store, settings),

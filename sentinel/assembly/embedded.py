@@ -16,6 +16,7 @@ from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipel
 from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
+from sentinel.assembly.rules import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -103,7 +104,7 @@ def application(settings: Settings, service: Service) -> FastAPI:
         version=version("sentinel-access"),
         zone=ZoneInfo(settings.timezone),
         clock=clock,
-        detectors=detectors(settings.detectors),
+        detectors=[*detectors(settings.detectors), *rule_set(settings).patterns],
         model=MODEL_NAME if settings.model else None,
     )
     pages = Pages(site)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from sentinel.commands.terminal import AsJson, items, octets, put, show, show_rows, tell
-from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.commands.terminal import AsJson, items, octets, put, show, show_rows, tell, time_of
+from sentinel.core.errors import SentinelError
 
 
 def replay(
@@ -59,7 +59,7 @@ def backfill(
 
     files = [*events, *(more or [])]
     settings = Settings.read(budget=budget, store=store)
-    period, manners = (_time(since, "--since"), _time(until, "--until")), Manners(rate, on_pause=pause)
+    period, manners = (time_of(since, "--since"), time_of(until, "--until")), Manners(rate, on_pause=pause)
     os.nice(NICE)
     with octets(_octets_of(files), "backfill") as advance:
         summary = assembly.backfill(settings, format, files, context, rejected, period, manners, lambda _, read: advance(read))
@@ -70,15 +70,6 @@ def _octets_of(files: list[str]) -> int | None:
     from streams.files import size
 
     return sum(size(file) for file in files if Path(file).is_file()) or None
-
-
-def _time(text: str | None, option: str) -> int | None:
-    from sentinel.core.event import microseconds, moment
-
-    try:
-        return None if text is None else microseconds(moment(text))
-    except ValueError:
-        raise RefusedToStartError(f"{option} is a time as 2026-03-01T00:00:00+01:00") from None
 
 
 def simulate(
