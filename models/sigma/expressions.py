@@ -259,9 +259,9 @@ def _like(test: Like) -> Callable[[str], bool]:
         wanted = fold(test.plain)
         return lambda text: fold(text) == wanted
     texts = [fold(part) if isinstance(part, str) else part for part in test.parts]
+    if not any(texts):
+        return bool  # any text at all
     match texts:
-        case [None]:
-            return bool
         case [None, str(middle), None]:
             return lambda text: middle in fold(text)
         case [str(start), None]:

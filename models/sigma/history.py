@@ -180,6 +180,8 @@ def _like(text: str, test: Like, bound: _Bound) -> str:
     fold: Callable[[str], str] = (lambda part: part) if test.is_cased else str.lower
     if test.plain is not None:
         return f"{folded} = {bound.text(fold(test.plain))}"
+    if not any(test.parts):
+        return f"notEmpty({text})"
     pattern = "".join(_escaped(fold(part)) if isinstance(part, str) else "_" if part == 1 else "%" for part in test.parts)
     return f"{folded} LIKE {bound.text(pattern)}"
 

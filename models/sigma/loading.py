@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
-from sigma.exceptions import SigmaError
+from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.rule import SigmaRule, SigmaRuleBase
 
 from models.sigma.correlating import compiled as correlation_of
@@ -122,7 +122,8 @@ def _read(file: Path, loaded: Loaded) -> list[tuple[str, SigmaRuleBase]]:
     good: list[tuple[str, SigmaRuleBase]] = []
     for at, rule in enumerate(read):
         if rule.errors:
-            loaded.refused.append(Refused(file, rule.title, Reason.UNREADABLE, _short(rule.errors[0])))
+            reason = Reason.BAD_PATTERN if isinstance(rule.errors[0], SigmaRegularExpressionError) else Reason.UNREADABLE
+            loaded.refused.append(Refused(file, rule.title, reason, _short(rule.errors[0])))
         else:
             good.append((_name_of(rule, file, at), rule))
             tests = rule.custom_attributes.get(OWN, {}).get("tests", [])
@@ -150,7 +151,8 @@ def _guarded(loaded: Loaded, file: Path, rule: SigmaRuleBase, take: Callable[[],
     except RuleRefusedError as error:
         loaded.refused.append(Refused(file, rule.title, error.reason, error.detail))
     except (SigmaError, ValueError, RecursionError) as error:
-        loaded.refused.append(Refused(file, rule.title, Reason.UNREADABLE, _short(error)))
+        reason = Reason.OLD_AGGREGATION if "pipe syntax" in str(error) else Reason.UNREADABLE
+        loaded.refused.append(Refused(file, rule.title, reason, _short(error)))
 
 
 def _compile(loaded: Loaded, file: Path, name: str, rule: SigmaRule) -> None:
@@ -178,13 +180,12 @@ def _correlate(loaded: Loaded, later: Sequence[tuple[Path, str, SigmaCorrelation
         ready = [one for one in waiting if names.isdisjoint(_of(one[2], known))]
         for file, name, rule in ready or waiting:
             _guarded(loaded, file, rule, partial(_compile_correlation, loaded, file, name, rule, known))
-            if name in loaded.correlations and not rule.generate:
-                looked_at |= set(loaded.correlations[name][1].of)
+            looked_at |= set() if rule.generate else set(_of(rule, known))  # also where the correlation itself cannot run
         waiting = [one for one in waiting if one not in ready] if ready else []
     for name in looked_at:
         if name in loaded.rules:
             loaded.rules[name] = replace(loaded.rules[name], rule=replace(loaded.rules[name].rule, finds=False))
-        else:
+        elif name in loaded.correlations:
             file, correlation = loaded.correlations[name]
             loaded.correlations[name] = file, replace(correlation, finds=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from lxml import etree
 
 from models.sigma.expressions import All, Compared, Expression, Field, Like, Not, Some, Test, Time, accepts
 from models.sigma.refusals import Reason, RuleRefusedError
@@ -20,14 +21,14 @@ Path = tuple[str, ...]
 
 
 class Document:
-    """One JSON document; fields are looked up when a rule asks for them, once."""
+    """One document in JSON, or an event of Windows in XML; fields are looked up when a rule asks for them, once."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self._values: dict[tuple[Path, ...], list[str]] = {}
         try:
-            self._tree: Mapping[str, Any] = _decode(raw)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self._tree: Mapping[str, Any] = _of_xml(raw) if raw.lstrip()[:1] == b"<" else _decode(raw)
+        except (msgspec.MsgspecError, etree.XMLSyntaxError, ValueError, RecursionError):
             self._tree = {}
 
     def text(self) -> str:
@@ -42,6 +43,25 @@ class Document:
         return self._values[paths]
 
 
+def _of_xml(raw: bytes) -> dict[str, Any]:
+    """Return an XML document as JSON would have it: elements by local names, `Data` by its `Name`, attributes as `@name`."""
+    root = etree.fromstring(raw, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+    return {} if root.getroottree().docinfo.doctype else {_local(root): _of_element(root)}
+
+
+def _of_element(element: Any) -> Any:
+    children = [child for child in element if isinstance(child.tag, str)]
+    found: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
+    for child in children:
+        named = child.get("Name") if _local(child) == "Data" else None
+        found[named or _local(child)] = (child.text or "") if named else _of_element(child)
+    return found if children or (found and not (element.text or "").strip()) else element.text or ""
+
+
+def _local(element: Any) -> str:
+    return str(etree.QName(element).localname)
+
+
 def _texts(node: Any, path: Path) -> Sequence[str]:
     """Return the scalars at a path as texts. Lists are looked into; a name may itself hold dots."""
     if isinstance(node, list):
@@ -53,7 +73,11 @@ def _texts(node: Any, path: Path) -> Sequence[str]:
     if path[0] in node:
         return _texts(node[path[0]], path[1:])
     joined = ".".join(path)
-    return _texts(node[joined], ()) if len(path) > 1 and joined in node else []
+    if len(path) > 1 and joined in node:
+        return _texts(node[joined], ())
+    folded = path[0].lower()  # rules are not always right about capitals
+    named = next((name for name in node if name.lower() == folded), None)
+    return [] if named is None else _texts(node[named], path[1:])
 
 
 def _as_texts(node: Any) -> Sequence[str]:

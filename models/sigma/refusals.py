@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NOT_COUNTABLE = "not-countable"  # a correlation known only once its time is over, or of another kind
     NO_SUCH_RULE = "no-such-rule"  # correlates a rule that is not there, or does not run
     TWICE = "twice"  # of the same name as another
+    OLD_AGGREGATION = "old-aggregation"  # `| count() by …` in a condition, which Sigma replaced by correlations
     NOT_STORED = "not-stored"  # on a fact: history keeps events, not facts
 
 

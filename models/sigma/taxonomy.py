@@ -40,8 +40,11 @@ _WINDOWS: Final = Format(
         "WorkstationName": "device",
     },
 )
-_AZURE_USER: Final = dict.fromkeys(("userPrincipalName", "UserPrincipalName", "properties.userPrincipalName"), "actor_id")
+_AZURE_USER: Final = dict.fromkeys(
+    ("userPrincipalName", "UserPrincipalName", "properties.userPrincipalName", "AccountUPN"), "actor_id"
+)
 _ENTRA: Final = Format("entra_signin", ("{}", "properties.{}"), _AZURE_USER)
+_WORKSPACE: Final = Format("google_workspace", ("{}", "protoPayload.{}", "protoPayload.metadata.event.{}"), {})
 FORMATS: Final[dict[tuple[str, str], Format]] = {
     ("aws", "cloudtrail"): Format(
         "aws_cloudtrail", ("{}", "detail.{}"), {"userIdentity.arn": "actor_id", "sourceIPAddress": "client_address"}
@@ -50,7 +53,8 @@ FORMATS: Final[dict[tuple[str, str], Format]] = {
     ("azure", "auditlogs"): _ENTRA,
     ("azure", "activitylogs"): Format("azure_activity", ("{}", "properties.{}"), {"caller": "actor_id"}),
     ("gcp", "gcp.audit"): Format("gcp_audit", ("{}", "protoPayload.{}"), {}),
-    ("gcp", "google_workspace.admin"): Format("google_workspace", ("{}", "protoPayload.{}"), {}),
+    ("gcp", "google_workspace.admin"): _WORKSPACE,
+    ("gcp", "google_workspace.login"): _WORKSPACE,
     ("m365", "audit"): Format("microsoft365_audit", ("{}",), {"UserId": "actor_id", "ClientIP": "client_address"}),
     ("m365", "exchange"): Format("microsoft365_audit", ("{}",), {"UserId": "actor_id"}),
     ("okta", "okta"): Format("okta", ("{}",), {"actor.alternateId": "actor_id", "client.ipAddress": "client_address"}),
@@ -74,7 +78,16 @@ ALSO: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "properties.message": ("properties.message", "operationName", "operationName.value", "OperationNameValue")
     },
     "gcp_audit": {"gcp.audit.method_name": ("protoPayload.methodName",)},
+    "google_workspace": {
+        "eventName": ("events.name", "protoPayload.metadata.event.eventName"),
+        "eventService": ("protoPayload.serviceName",),
+        "new_value": ("events.parameters.value", "protoPayload.metadata.event.parameter.value"),
+    },
+    "microsoft365_audit": {"eventName": ("Operation",), "eventSource": ("Workload",), "status": ("ResultStatus",)},
 }
+
+
+_PRODUCTS: Final = {service: product for product, service in FORMATS if service in ("cloudtrail", "signinlogs", "auditlogs")}
 
 
 def format_of(source: SigmaLogSource) -> Format:
@@ -83,7 +96,7 @@ def format_of(source: SigmaLogSource) -> Format:
     Raises:
         RuleRefusedError: no format of ours reads those logs.
     """
-    found = FORMATS.get((source.product or "", source.service or ""))
+    found = FORMATS.get((source.product or _PRODUCTS.get(source.service or "", ""), source.service or ""))
     if found is None or source.category:
         told = ", ".join(
             f"{name} {value}"
@@ -96,6 +109,6 @@ def format_of(source: SigmaLogSource) -> Format:
 
 def places_of(found: Format, name: str) -> tuple[str, ...]:
     """Return where a field may stand in a format's records: paths with dots, the first that is told counts."""
-    stem = ("protoPayload." + name.removeprefix("gcp.audit."),) if name.startswith("gcp.audit.") else ()
+    stem = (name.removeprefix("data."),) if name.startswith("data.protoPayload.") else ()
     named = ALSO.get(found.source, {}).get(name, ())
     return tuple(dict.fromkeys((*named, *stem, *(place.format(name) for place in found.places))))

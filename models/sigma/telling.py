@@ -43,6 +43,7 @@ def pattern_of(rule: SigmaRuleBase, name: str) -> dict[str, Any]:
         "card": _card(rule, level),
         "p_value": P_VALUES[level],
         "fr": f"Règle Sigma de niveau {_LEVELS_FR[level]} : {title_fr}{number}.",
+        "finds": level is not SigmaLevel.INFORMATIONAL,
         "en": f"Sigma rule of level {level.name.lower()}: {rule.title}{number}.",
     }
 

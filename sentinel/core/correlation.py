@@ -46,12 +46,15 @@ class Windows:
         self.kept -= len(window)
         return window
 
-    def put(self, group: Group, window: Window) -> None:
-        """Put a window back as the one used last; the oldest go while there is too much."""
+    def put(self, group: Group, window: Window, most: int) -> None:
+        """Put a window back as the one used last; when there is too much, an eighth of it goes at once, the oldest first."""
         self.groups[group] = window
         self.kept += len(window)
-        while self.kept > KEPT_MAX and len(self.groups) > 1:
-            self.take(next(iter(self.groups)))
+        if self.kept > most:
+            for rested in list(self.groups)[:-1]:
+                if self.kept <= most - most // 8:
+                    break
+                self.take(rested)
 
     def forget(self, before: int) -> None:
         """Drop the groups whose newest event is before that time (µs)."""
@@ -80,8 +83,8 @@ class Completed:
 class Correlations:
     """All correlations of one shard."""
 
-    def __init__(self, correlations: Sequence[Correlation]) -> None:
-        self._correlations = correlations
+    def __init__(self, correlations: Sequence[Correlation], most: int = KEPT_MAX) -> None:
+        self._correlations, self._most = correlations, most
         self.state: dict[str, Windows] = {one.name: Windows(one.shape) for one in correlations}
 
     def feed(self, met: Met) -> Iterator[Completed]:
@@ -119,7 +122,7 @@ class Correlations:
             found = (
                 _ordered(one, window, event, names) if one.kind is Kind.TEMPORAL_ORDERED else _counted(one, window, met, names)
             )
-        windows.put(group, window)
+        windows.put(group, window, self._most)
         return found
 
 

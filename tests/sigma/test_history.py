@@ -37,6 +37,24 @@ detection:
   condition: 1 of them
 level: low
 """
+TRAIL = """
+title: Trail stopped
+name: trail
+logsource: {service: cloudtrail}
+detection:
+  stopped: {eventName: StopLogging, userIdentity.arn|endswith: /x, responseElements: null}
+  failed: {errorCode|contains: '*'}
+  word: [beehive]
+  condition: stopped and not failed or word
+level: high
+"""
+RECORDS = (
+    b'{"eventName": "stoplogging", "userIdentity": {"arn": "arn:aws:iam::1:user/x"}}',
+    b'{"detail": {"eventName": "StopLogging", "userIdentity": {"arn": "u/x"}}}',
+    b'{"eventName": "StopLogging", "userIdentity": {"arn": "u/x"}, "errorCode": "AccessDenied"}',
+    b'{"eventName": "GetTrail", "requestParameters": {"name": "the-Beehive-1"}}',
+    b'{"eventName": "GetTrail", "requestParameters": 7}',
+)
 ON_FACTS = ("sigma:service_account_from_new_host", "sigma:export_by_technician")
 
 
@@ -44,12 +62,19 @@ ON_FACTS = ("sigma:service_account_from_new_host", "sigma:export_by_technician")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     folder = tmp_path_factory.mktemp("rules")
     (folder / "biting.yml").write_text(BITING, encoding="utf-8")
+    (folder / "trail.yml").write_text(TRAIL, encoding="utf-8")
     return load([SHIPPED_RULES, folder])
 
 
 @pytest.fixture(scope="module")
 def batch() -> EventBatch:
     return batch_of("ch", list(_events()), Provenance("test", on(9), 0, np.arange(len(list(_events()))), 0))
+
+
+def _trails(loaded: Loaded) -> EventBatch:
+    rows = [an_event("update", on(4), id=f"t{n}", marks=loaded.markers()["aws_cloudtrail"](raw)) for n, raw in enumerate(RECORDS)]
+    offsets = np.arange(1_000, 1_000 + len(rows))
+    return batch_of("ch", rows, Provenance("aws_cloudtrail", on(9), 0, offsets, 0))
 
 
 def _events() -> Iterator[EventRow]:
@@ -75,11 +100,13 @@ def _events() -> Iterator[EventRow]:
 
 
 @pytest.fixture(scope="module")
-def questions(tmp_path_factory: pytest.TempPathFactory, batch: EventBatch) -> Iterator[Questions]:
+def questions(tmp_path_factory: pytest.TempPathFactory, batch: EventBatch, loaded: Loaded) -> Iterator[Questions]:
     connections = connect(f"chdb://{tmp_path_factory.mktemp('history') / 'store'}")
     migrate(connections.writer)
     writer = Writer(connections.writer)
-    writer.write(batch, Assessment([""] * len(batch), np.full(len(batch), np.nan, np.float32)))
+    for some in (batch, _trails(loaded)):
+        writer.write(some, Assessment([""] * len(some), np.full(len(some), np.nan, np.float32)))
+    writer.write_raw("ch", 0, [(1_000 + n, "aws_cloudtrail", raw, on(9)) for n, raw in enumerate(RECORDS)])
     writer.flush()
     yield Questions(connections.reader())
     connections.close()
@@ -97,6 +124,9 @@ def test_history_and_the_stream_find_the_same(loaded: Loaded, batch: EventBatch,
     live: dict[str, set[str]] = {}
     for at, name in found_in(loaded.rule_set, batch, facts, ZoneInfo("Europe/Paris")):
         live.setdefault(name, set()).add(batch.key[at].hex())
+    trails = _trails(loaded)
+    live["sigma:trail"] = {trails.key[at].hex() for at, marks in enumerate(trails.marks) if marks}
+    assert len(live["sigma:trail"]) == 3
     stored = [one.name for one in loaded.rule_set.patterns if one.name not in ON_FACTS]
     history = {name: _asked(questions, loaded, name) for name in stored}
     assert history == {name: sorted(live.get(name, set())) for name in history}
