@@ -104,8 +104,8 @@ def _findings(loaded: Loaded, test: Test) -> list[int]:
 
 def found_in(rules: RuleSet, batch: EventBatch, facts: Any, zone: ZoneInfo) -> Iterator[tuple[int, str]]:
     """Yield, in the order of events, on which of them each rule and correlation finds something, by its name."""
-    view = View(batch, facts, 0, len(batch), Memories(zone))
-    masks = {rule.name: rule.match(view) for rule in rules.rules}
+    view, every = View(batch, facts, Memories(zone)), np.arange(len(batch))
+    masks = {rule.name: rule.match(view, every) for rule in rules.rules}
     correlations = Correlations(rules.correlations)
     finding = {pattern.name for pattern in rules.patterns}
     for at in range(len(batch)):

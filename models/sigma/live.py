@@ -7,10 +7,22 @@ from typing import Final
 
 import numpy as np
 
-from models.sigma.expressions import All, Compared, Expression, Field, Not, Some, Time, compare, on_one_field, text_predicate
+from models.sigma.expressions import (
+    All,
+    Compared,
+    Expression,
+    Field,
+    Not,
+    Order,
+    Some,
+    Time,
+    compare,
+    on_one_field,
+    text_predicate,
+)
 from models.sigma.refusals import Reason, RuleRefusedError
-from sentinel.core.detector import Mask
-from sentinel.core.rules import CODED, MARKS, NUMBERS, TEXTS, TIME, Match, TextTest, View
+from sentinel.core.detector import Column, Mask
+from sentinel.core.rules import CODED, MARKS, NUMBERS, TEXTS, TIME, Match, Places, TextTest, View
 
 _CHEAPEST: Final = (*CODED, "source", "application", "resource_type", "purpose", "actor_role", "site")
 
@@ -29,7 +41,7 @@ def matcher(tree: Expression) -> Match:
             return _about_number(tree)
         case Not():
             inner = matcher(tree.of)
-            return lambda view: ~inner(view)
+            return lambda view, rows: ~inner(view, rows)
         case All():
             return _all(_by_field(tree.of, All))
     return _any(_by_field(tree.of, Some))
@@ -51,45 +63,47 @@ def _text_of(tree: Expression) -> str | None:
 
 
 def _about_text(test: TextTest) -> Match:
-    return lambda view: view.accepted(test)
+    return lambda view, rows: view.accepted(test, rows)
 
 
 def _about_number(asked: Field) -> Match:
     name, test = asked.name, asked.test
     if name == TIME and isinstance(test, Time):
         part, number = test.part, test.number
-        return lambda view: view.time(part) == number
+        return lambda view, rows: view.time(part, rows) == number
     if name in NUMBERS and isinstance(test, Compared):
         order, wanted = test.order, test.number
-        return lambda view: _held(compare(order, view.number(name), wanted), view, name)
+        return lambda view, rows: _compared(view.number(name, rows), order, wanted)
     if name in NUMBERS or name == TIME:
         raise RuleRefusedError(Reason.BAD_VALUE, f"{name}: asked for what is no number")
     raise RuleRefusedError(Reason.FIELD_NOT_KEPT, name or "the record's text")
 
 
-def _held(mask: Mask, view: View, name: str) -> Mask:
-    """Return the mask without what is missing: of that nothing holds, nor that it is another number."""
-    held: Mask = mask & ~np.isnan(view.number(name))
-    return held
+def _compared(values: Column, order: Order | None, wanted: float) -> Mask:
+    """Return where a number stands so to another: of what is missing nothing holds, nor that it is another number."""
+    mask: Mask = compare(order, values, wanted) & ~np.isnan(values)
+    return mask
 
 
 def _all(every: list[Match]) -> Match:
-    def match(view: View) -> Mask:
-        mask = every[0](view)
+    def match(view: View, rows: Places) -> Mask:
+        mask = every[0](view, rows)
         for one in every[1:]:
-            if not mask.any():
-                return view.nowhere
-            mask = mask & one(view)
+            left = mask.nonzero()[0]
+            if not len(left):
+                break
+            mask[left] = one(view, rows[left])
         return mask
 
     return match
 
 
 def _any(one_of: list[Match]) -> Match:
-    def match(view: View) -> Mask:
-        mask = one_of[0](view)
+    def match(view: View, rows: Places) -> Mask:
+        mask = one_of[0](view, rows)
         for one in one_of[1:]:
-            mask = mask | one(view)
+            left = (~mask).nonzero()[0]
+            mask[left] = one(view, rows[left])
         return mask
 
     return match

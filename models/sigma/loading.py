@@ -17,12 +17,13 @@ from sigma.exceptions import SigmaError, SigmaRegularExpressionError
 from sigma.rule import SigmaRule, SigmaRuleBase
 
 from models.sigma.correlating import compiled as correlation_of
-from models.sigma.expressions import Expression, Field, Like, Some, expression
+from models.sigma.expressions import Expression, Field, Like, Some, expression, fields_of
 from models.sigma.live import matcher
 from models.sigma.records import Marker, RecordRule, key_of, met
 from models.sigma.refusals import Reason, RuleRefusedError
 from models.sigma.taxonomy import OWN, Format, format_of, places_of
 from models.sigma.telling import pattern_of
+from sentinel.core.facts.declare import INDEX
 from sentinel.core.rules import MARKS, Correlation, Rule, RuleSet
 
 SHIPPED_RULES: Final = Path(__file__).parent / "rules"
@@ -164,7 +165,9 @@ def _compile(loaded: Loaded, file: Path, name: str, rule: SigmaRule) -> None:
     if record is not None:
         loaded.records.append(record)
     told = pattern_of(rule, name)
-    loaded.rules[name] = Compiled(file, rule, tree, found, Rule(match=match, **told))
+    loaded.rules[name] = Compiled(
+        file, rule, tree, found, Rule(match=match, on_facts=any(name in INDEX for name in fields_of(tree)), **told)
+    )
 
 
 def _record_rule(name: str, found: Format, tree: Expression) -> RecordRule:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -69,8 +68,9 @@ class TextTest:
     accepts: Callable[[str], bool]
 
 
-Match = Callable[["View"], Mask]
-"""Tells of each event whether it meets a rule's conditions."""
+Places = NDArray[np.int64]
+Match = Callable[["View", Places], Mask]
+"""Tells of each of some rows whether it meets a rule's conditions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,7 @@ class Rule(Pattern):
     fr: str
     en: str
     finds: bool = True
+    on_facts: bool = False  # else the columns of the batch are all it looks at
 
 
 class Kind(StrEnum):
@@ -149,16 +150,28 @@ class _Memory:
     """The texts of one column that were met, numbered, and which of them each test accepts."""
 
     names: Sequence[str]
-    accepted: dict[TextTest, Mask] = field(default_factory=dict)
+    answers: dict[TextTest, NDArray[np.int8]] = field(default_factory=dict)  # by number: 0 no, 1 yes, -1 not asked yet
 
-    def of(self, test: TextTest) -> Mask:
-        """Return, by number, which texts a test accepts; it is asked about new ones alone."""
-        known = self.accepted.get(test)
+    def accepted(self, test: TextTest, codes: NDArray[Any]) -> Mask:
+        """Return which of the texts of these numbers a test accepts; it is asked once about each."""
+        known = self.answers.get(test)
         if known is None or len(known) < len(self.names):
-            seen = 0 if known is None else len(known)
-            fresh = np.fromiter(map(test.accepts, self.names[seen:]), np.bool_, len(self.names) - seen)
-            known = self.accepted[test] = fresh if known is None else np.concatenate((known, fresh))
-        return known
+            known = self.answers[test] = grown_answers(known, len(self.names))
+        answers = known[codes]
+        if (unasked := answers < 0).any():
+            for code in set(codes[unasked].tolist()):
+                known[code] = test.accepts(self.names[code])
+            answers = known[codes]
+        mask: Mask = answers > 0
+        return mask
+
+
+def grown_answers(known: NDArray[np.int8] | None, least: int) -> NDArray[np.int8]:
+    """Return the answers with room for twice as many texts as there are; what is new was not asked yet."""
+    grown = np.full(max(16, 2 * least), -1, dtype=np.int8)
+    if known is not None:
+        grown[: len(known)] = known
+    return grown
 
 
 class Memories:
@@ -184,67 +197,47 @@ class Memories:
 
 
 class View:
-    """The columns of consecutive events of a micro-batch, as rules see them; each is made when it is first asked for."""
+    """The columns of a micro-batch, as rules see them; each is made when it is first asked for."""
 
-    def __init__(self, batch: EventBatch, facts: NDArray[np.float32], start: int, stop: int, memories: Memories) -> None:
-        self._batch, self._facts, self._start, self._stop, self._memories = batch, facts, start, stop, memories
-        self._codes: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    def __init__(self, batch: EventBatch, facts: NDArray[np.float32], memories: Memories) -> None:
+        self._batch, self._facts, self._memories = batch, facts, memories
+        self._made: dict[str, NDArray[Any]] = {}
 
     def __len__(self) -> int:
-        return self._stop - self._start
+        return len(self._batch)
 
-    @cached_property
-    def nowhere(self) -> Mask:
-        """No event."""
-        return np.zeros(len(self), np.bool_)
+    def accepted(self, test: TextTest, rows: Places) -> Mask:
+        """Return at which of some rows the text of a column is one that the test accepts."""
+        name = test.column
+        if name not in self._made:
+            column = getattr(self._batch, name)
+            self._made[name] = column if name in CODED else self._memories.encode(name, column)
+        return self._memories.of[name].accepted(test, self._made[name][rows])
 
-    def accepted(self, test: TextTest) -> Mask:
-        """Return where the text of a column is one that the test accepts."""
-        codes, present = self._coded(test.column)
-        by_text = self._memories.of[test.column].of(test)
-        if not by_text[present].any():
-            return self.nowhere
-        mask: Mask = by_text[codes]
-        return mask
+    def number(self, name: str, rows: Places) -> NDArray[Any]:
+        """Return numbers of some rows; NaN is missing."""
+        column: NDArray[Any] = self._facts[INDEX[name]] if name in INDEX else getattr(self._batch, name)
+        return column[rows]
 
-    def texts(self, name: str) -> Sequence[str]:
-        """Return a column of texts, or of what codes stand for."""
-        if name in CODED:
-            names = self._memories.of[name].names
-            return [names[code] for code in getattr(self._batch, name)[self._start : self._stop].tolist()]
-        found: list[str] = getattr(self._batch, name)[self._start : self._stop]
-        return found
-
-    def number(self, name: str) -> NDArray[Any]:
-        """Return a column of numbers; NaN is missing."""
-        found: NDArray[Any]
-        if name in INDEX:
-            found = self._facts[INDEX[name], self._start : self._stop]
-        else:
-            found = getattr(self._batch, name)[self._start : self._stop]
-        return found
-
-    def time(self, part: Part) -> NDArray[np.int64]:
-        """Return a part of each event's local time: weeks as ISO 8601 numbers them, days of the month from 1."""
-        if part not in self._codes:
-            at = self._batch.occurred_at[self._start : self._stop]
+    def time(self, part: Part, rows: Places) -> NDArray[np.int64]:
+        """Return a part of the local time of some rows: weeks as ISO 8601 numbers them, days of the month from 1."""
+        if part not in self._made:
+            at = self._batch.occurred_at
             hours, where = np.unique(at // _HOUR_US, return_inverse=True)
             moments = [self._memories.local(hour) for hour in hours.tolist()]
             if part is Part.MINUTE:
                 found = (at // 60_000_000 + np.array([moment.minute for moment in moments])[where]) % 60
             else:
                 found = np.array([_part(moment, part) for moment in moments], dtype=np.int64)[where]
-            self._codes[part] = found, found
-        return self._codes[part][0]
-
-    def _coded(self, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return a column's numbers, and which of them are there."""
-        if name not in self._codes:
-            column = getattr(self._batch, name)[self._start : self._stop]
-            codes = column if name in CODED else self._memories.encode(name, column)
-            self._codes[name] = codes, np.unique(codes)
-        return self._codes[name]
+            self._made[part] = found
+        return self._made[part][rows]
 
 
 def _part(moment: datetime, part: Part) -> int:
     return moment.isocalendar().week if part is Part.WEEK else int(getattr(moment, part))
+
+
+def met(rules: Sequence[Rule], view: View, rows: Places) -> list[tuple[int, int]]:
+    """Return what is met at some rows: row and number of the rule, in the rows' order."""
+    found = [(row, number) for number, rule in enumerate(rules) for row in rows[rule.match(view, rows)].tolist()]
+    return sorted(found)

@@ -7,6 +7,7 @@ are cut and people are divided among shards. What hangs on other people's doings
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
-from sentinel.core.rules import Memories, Rule, RuleSet, View
+from sentinel.core.rules import Memories, Rule, RuleSet, met
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
@@ -94,6 +95,9 @@ class Shard:
     _correlations: Correlations = field(init=False)
     _memories: Memories = field(init=False)
     _asked: tuple[str, ...] = field(init=False)  # columns that correlations want to know
+    _ordered: list[Rule] = field(init=False)  # first those that look at no facts:
+    _plain: int = field(init=False)  # so many
+    _on_facts: list[Rule] = field(init=False)
     _changed: dict[str, Story] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,6 +106,9 @@ class Shard:
         self._zone = ZoneInfo(self.timezone)
         self._correlations = Correlations(self.rules.correlations)
         self._memories, self._asked = Memories(self._zone), self.rules.asked
+        self._ordered = sorted(self.rules.rules, key=lambda rule: rule.on_facts)
+        self._plain = sum(not rule.on_facts for rule in self._ordered)
+        self._on_facts = self._ordered[self._plain :]
 
     @property
     def hour(self) -> int:
@@ -114,7 +121,8 @@ class Shard:
 
     def take(self, batch: EventBatch) -> Work:
         """Take a micro-batch of this tenant's events, in their order, to be assessed piece by piece."""
-        work = work_on(batch, self.book, self._zone)
+        work = work_on(batch, self.book, self._zone, self._memories)
+        work.met = met(self._ordered[: self._plain], work.view, np.arange(len(batch)))
         self._make_room(len(batch))
         return work
 
@@ -268,16 +276,23 @@ class Shard:
 
     def _met(self, work: Work, rows: NDArray[np.int64]) -> Iterator[Hit]:
         """Yield what rules and their correlations find on the events at `rows`, in the events' order."""
-        start, stop = int(rows[0]), int(rows[-1]) + 1
-        view = View(work.batch, work.facts, start, stop, self._memories)
-        met: dict[int, list[Rule]] = {}
-        for rule in self.rules.rules:
-            for at in rule.match(view)[rows - start].nonzero()[0].tolist():
-                met.setdefault(at, []).append(rule)
-        places = np.array(sorted(met), dtype=np.int64)
-        for at, event in zip(places.tolist(), _refs(work, rows[places], np.zeros_like(places)), strict=True):
-            yield from (Hit(at, rule, rule.p_value, _words_of_rule(rule)) for rule in met[at] if rule.finds)
-            told = Met(event, [rule.name for rule in met[at]], self._columns_of(work, int(rows[at])))
+        start = int(rows[0])
+        low, high = bisect_left(work.met, (start, 0)), bisect_left(work.met, (int(rows[-1]) + 1, 0))
+        found = work.met[low:high] + [(row, self._plain + number) for row, number in met(self._on_facts, work.view, rows)]
+        by_row: dict[int, list[Rule]] = {}
+        for row, number in sorted(found):
+            if work.fresh[row]:
+                by_row.setdefault(row, []).append(self._ordered[number])
+        places = np.array(list(by_row), dtype=np.int64)
+        order = np.searchsorted(rows, places).tolist()
+        for at, row, event in zip(order, places.tolist(), _refs(work, places, np.zeros_like(places)), strict=True):
+            yield from self._hits_at(work, at, row, event, by_row[row])
+
+    def _hits_at(self, work: Work, at: int, row: int, event: EventRef, rules: list[Rule]) -> Iterator[Hit]:
+        """Yield what the rules that one event meets find on it, and the correlations that it completes."""
+        yield from (Hit(at, rule, rule.p_value, _words_of_rule(rule)) for rule in rules if rule.finds)
+        if self.rules.correlations:
+            told = Met(event, [rule.name for rule in rules], self._columns_of(work, row))
             for found in self._correlations.feed(told):
                 if found.correlation.finds:
                     yield Hit(at, found.correlation, found.correlation.p_value, _words_of_correlation(found), found.others)
