@@ -26,7 +26,14 @@ def sigma_rules(places: Sequence[str]) -> Loaded:
     Raises:
         RefusedToStartError: a place is not there.
     """
-    return _loaded(tuple(places))
+    from models.sigma.loading import SHIPPED_RULES, files_in
+
+    found = tuple(SHIPPED_RULES if place == SHIPPED else Path(place) for place in places)
+    missing = [str(path) for path in found if not path.exists()]
+    if missing:
+        raise RefusedToStartError(f"not there: {', '.join(missing)}")
+    told = [file.stat() for file in files_in(found)]
+    return _loaded(found, tuple((one.st_mtime_ns, one.st_size) for one in told))
 
 
 def rule_set(settings: Settings) -> RuleSet:
@@ -81,11 +88,8 @@ def search_history(
 
 
 @lru_cache(maxsize=4)
-def _loaded(places: tuple[str, ...]) -> Loaded:
-    from models.sigma.loading import SHIPPED_RULES, load
+def _loaded(places: tuple[Path, ...], _stamps: tuple[tuple[int, int], ...]) -> Loaded:
+    """Return the rules of files and folders: read once, until one of the files is another."""
+    from models.sigma.loading import load
 
-    found = [SHIPPED_RULES if place == SHIPPED else Path(place) for place in places]
-    missing = [str(path) for path in found if not path.exists()]
-    if missing:
-        raise RefusedToStartError(f"not there: {', '.join(missing)}")
-    return load(found)
+    return load(places)
