@@ -201,7 +201,8 @@ class View:
 
     def __init__(self, batch: EventBatch, facts: NDArray[np.float32], memories: Memories) -> None:
         self._batch, self._facts, self._memories = batch, facts, memories
-        self._made: dict[str, NDArray[Any]] = {}
+        self._coded: dict[str, tuple[NDArray[Any], _Memory]] = {}
+        self._times: dict[Part, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         return len(self._batch)
@@ -209,10 +210,12 @@ class View:
     def accepted(self, test: TextTest, rows: Places) -> Mask:
         """Return at which of some rows the text of a column is one that the test accepts."""
         name = test.column
-        if name not in self._made:
+        if name not in self._coded:
             column = getattr(self._batch, name)
-            self._made[name] = column if name in CODED else self._memories.encode(name, column)
-        return self._memories.of[name].accepted(test, self._made[name][rows])
+            codes = column if name in CODED else self._memories.encode(name, column)
+            self._coded[name] = codes, self._memories.of[name]  # its own: a later batch may make all be forgotten
+        codes, memory = self._coded[name]
+        return memory.accepted(test, codes[rows])
 
     def number(self, name: str, rows: Places) -> NDArray[Any]:
         """Return numbers of some rows; NaN is missing."""
@@ -221,7 +224,7 @@ class View:
 
     def time(self, part: Part, rows: Places) -> NDArray[np.int64]:
         """Return a part of the local time of some rows: weeks as ISO 8601 numbers them, days of the month from 1."""
-        if part not in self._made:
+        if part not in self._times:
             at = self._batch.occurred_at
             hours, where = np.unique(at // _HOUR_US, return_inverse=True)
             moments = [self._memories.local(hour) for hour in hours.tolist()]
@@ -229,8 +232,8 @@ class View:
                 found = (at // 60_000_000 + np.array([moment.minute for moment in moments])[where]) % 60
             else:
                 found = np.array([_part(moment, part) for moment in moments], dtype=np.int64)[where]
-            self._made[part] = found
-        return self._made[part][rows]
+            self._times[part] = found
+        return self._times[part][rows]
 
 
 def _part(moment: datetime, part: Part) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.sigma.loading import SHIPPED_RULES, Loaded, load
+from sentinel.core import rules as seen
 from sentinel.core.alert import Alert
 from sentinel.core.correlation import Correlations, Met
 from sentinel.core.event import EventRow
@@ -110,6 +113,18 @@ def test_other_rules_leave_the_state_usable(rules: Callable[[str], Loaded]) -> N
     last = a_batch([an_event("read", on(0, 9, 8))])
     assert same.process(last).assessment.detectors == {0: ("sigma:eight_reads",)}
     assert changed.process(last).assessment.detectors == {}
+
+
+def test_texts_met_are_forgotten_and_asked_about_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered of texts is bounded; a batch taken before they were forgotten is answered as before."""
+    monkeypatch.setattr(seen, "TEXTS_KEPT", 3)
+    memories = seen.Memories(ZoneInfo("UTC"))
+    test = seen.TextTest("device", lambda text: text.endswith("7"))
+    batches = [a_batch([an_event("read", on(0, 9, n), device=f"{first}{n}") for n in range(10)]) for first in "abc"]
+    views = [seen.View(batch, np.zeros((0, 10), np.float32), memories) for batch in batches]
+    every = np.arange(10)
+    for view in (*views, *views):
+        assert view.accepted(test, every).nonzero()[0].tolist() == [7]
 
 
 def test_windows_are_bounded(rules: Callable[[str], Loaded]) -> None:
