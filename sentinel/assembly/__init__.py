@@ -7,7 +7,7 @@ from sentinel.assembly.formats import is_mapping_file, mapping_files, source, so
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
 from sentinel.assembly.rules import SHIPPED as SHIPPED_RULES
-from sentinel.assembly.rules import search_history, sigma_rules
+from sentinel.assembly.rules import history_query, search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "dead_letters",
     "detectors",
     "formats",
+    "history_query",
     "is_mapping_file",
     "mapping_files",
     "online_model",

@@ -12,6 +12,7 @@ from sentinel.core.errors import RefusedToStartError
 from streams.faults import report
 
 if TYPE_CHECKING:
+    from models.sigma.history import Query
     from models.sigma.loading import Loaded
     from sentinel.core.rules import RuleSet
     from sentinel.settings import Settings
@@ -60,6 +61,23 @@ def marked(source: Source, mark: Mark) -> Source:
     return replace(source, decode=source.marking(mark))
 
 
+def history_query(loaded: Loaded, name: str) -> Query:
+    """Return what asks the store for a rule.
+
+    Raises:
+        RefusedToStartError: there is no such rule, or history cannot be asked for it.
+    """
+    from models.sigma.history import query
+    from models.sigma.refusals import RuleRefusedError
+
+    if name not in loaded.rules and name not in loaded.correlations:
+        raise RefusedToStartError(f"no such rule runs: {name}")
+    try:
+        return query(loaded, name)
+    except RuleRefusedError as error:
+        raise RefusedToStartError(f"{name}: history cannot be asked for it ({error})") from None
+
+
 def search_history(
     settings: Settings, loaded: Loaded, name: str, period: tuple[int | None, int | None], limit: int
 ) -> list[dict[str, Any]]:
@@ -69,16 +87,9 @@ def search_history(
         RefusedToStartError: there is no such rule, or history cannot be asked for it.
         StoreError: the store did not answer.
     """
-    from models.sigma.history import query
-    from models.sigma.refusals import RuleRefusedError
     from sentinel.assembly.storage import Store
 
-    if name not in loaded.rules and name not in loaded.correlations:
-        raise RefusedToStartError(f"no such rule runs: {name}")
-    try:
-        asked = query(loaded, name)
-    except RuleRefusedError as error:
-        raise RefusedToStartError(f"{name}: history cannot be asked for it ({error})") from None
+    asked = history_query(loaded, name)
     store = Store(settings)
     try:
         told = asked.parameters | {"timezone": settings.timezone}

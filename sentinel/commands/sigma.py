@@ -88,9 +88,9 @@ def run_tests(places: Places = None, as_json: AsJson = False) -> None:
 @app.command()
 def sql(rule: RuleName, places: Where = None, as_json: AsJson = False) -> None:
     """Print the statement that asks ClickHouse for a rule, and what is bound in it."""
-    from models.sigma.history import query
+    from sentinel import assembly
 
-    asked = query(_loaded(places), _name(rule))
+    asked = assembly.history_query(_loaded(places), _name(rule))
     if as_json:
         show({"sql": asked.text, "parameters": asked.parameters}, as_json)
     else:
