@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from models.sigma.loading import SHIPPED_RULES, Loaded, load
 from sentinel.core import rules as seen
 from sentinel.core.alert import Alert
+from sentinel.core.common import Common
 from sentinel.core.correlation import Correlations, Met
-from sentinel.core.event import EventRow
+from sentinel.core.event import HOUR_US, EventRow
 from sentinel.core.pipeline import Pipeline
+from sentinel.core.shard import Shard
 from sentinel.core.story import EventRef
 from tests.builders import a_batch, an_event, on
 
@@ -76,6 +78,26 @@ def test_cuts_and_restarts_change_nothing(cuts: list[int], restart: bool) -> Non
     found = _alerts(_hard_day(), cuts, restart=restart)
     told = [(one.priority, one.detectors, one.actor, one.event_ids, one.reasons) for one in found.values()]
     assert told == [(one.priority, one.detectors, one.actor, one.event_ids, one.reasons) for one in WHOLE.values()]
+
+
+def test_people_divided_among_shards_have_the_same_alerts() -> None:
+    """Three shards whose hours close together tell what one does: nothing hangs on what others' people do."""
+    common = Common(None, 0.0)
+    shards = [Shard("ch-test", (), common, rules=SHIPPED.rule_set) for _ in range(3)]
+    found: dict[str, Alert] = {}
+    for row in _hard_day():
+        if (hour := row.occurred_at // HOUR_US) > shards[0].hour:
+            closings = [shard.closing(hour) for shard in shards]
+            common.close(hour, closings)
+            for shard in shards:
+                shard.close(closings)
+        shard = shards[sum(row.actor_id.encode()) % 3]
+        work = shard.take(a_batch([row]))
+        shard.assess(work, 0, 1)
+        found.update((alert.id, alert) for alert in shard.finish(work).alerts)
+    assert {alert.actor: (alert.priority, alert.detectors, alert.event_ids) for alert in found.values()} == {
+        alert.actor: (alert.priority, alert.detectors, alert.event_ids) for alert in WHOLE.values()
+    }
 
 
 def test_findings_of_a_person_are_one_story() -> None:
