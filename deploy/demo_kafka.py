@@ -151,7 +151,7 @@ def demonstrate(folder: Path, port: int, seed: int, fast: bool) -> None:
         del environment["SENTINEL_FRONT_PASSWORD"]
         subprocess.run([SENTINEL, "topics", "create"], env=environment, check=True, stdout=subprocess.DEVNULL)
         workers = [closing.enter_context(start(SENTINEL, "worker")) for _ in range(WORKERS)]
-        closing.enter_context(start(SENTINEL, "serve", "--data", str(folder / "console"), "--port", str(port)))
+        closing.enter_context(start(SENTINEL, "gateway", "--data", str(folder / "gateway"), "--port", str(port)))
         told = ["--data", str(folder), "--seed", str(seed), *(["--fast"] if fast else [])]
         closing.enter_context(start(sys.executable, "-m", "deploy.demo_kafka", "--feed", *told))
         while True:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from sentinel import assembly
-from sentinel.assembly import detectors, formats
+from sentinel.assembly import alert_formats, detectors
 from sentinel.core.batch import ACTIONS
 from sentinel.core.detector import Detector, Evidence, Facts, Pattern, Scope
 from sentinel.core.explain import EXPLANATIONS, Explanation
@@ -340,7 +340,7 @@ def output_keys_page() -> str:
     """Return what can be set for each kind of output, and in which formats they write."""
     sections = [f"## {title}\n\n{_output_table(model)}" for title, model in OUTPUT_PARTS.items()]
     kinds = [_output_section(kind) for kind in discover("streams.outputs", "OUTPUT", Output).values()]
-    written = table(("format", "what"), [(f"`{name}`", found.title) for name, found in formats().items()])
+    written = table(("format", "what"), [(f"`{name}`", found.title) for name, found in alert_formats().items()])
     return _page(OUTPUT_KEYS_INTRO, *sections, *kinds, "## Formats", written)
 
 

@@ -18,6 +18,7 @@ app = typer.Typer(
 for command in (
     service.demo,
     service.serve,
+    service.gateway,
     worker.worker,
     offline.replay,
     offline.backfill,

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from sentinel.core.errors import RefusedToStartError
 
 PREFIX: Final = "SENTINEL_"
-TEST_SWITCHES: Final = frozenset({"SENTINEL_REAL", "SENTINEL_SOAK", "SENTINEL_KILLS"})  # of the tests, not of the service
+# Of the tests, not of the service.
+TEST_SWITCHES: Final = frozenset({"SENTINEL_REAL", "SENTINEL_SOAK", "SENTINEL_KILLS", "SENTINEL_FUZZ_SECONDS"})
 
 
 class Settings(BaseModel):

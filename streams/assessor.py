@@ -54,7 +54,7 @@ class Assessor(Connected):
                 ContextTopic(known, parts.decode_context, parts.tenant),
             )
             session = _Session(parts, links, self._trouble, self.done)
-            closing.callback(session.close)
+            closing.push_async_callback(session.close)
             events.subscribe([topics.events.name], listener=_listener(session))
             await closing.enter_async_context(started(parts.bus, events))
             yield session
@@ -124,22 +124,26 @@ class _Session:
             elif share is not None:
                 await share.take(polled)
                 self._has_more = await self._attempt(self._go_on(share))
-                if not self._is_refused and self.given is not None:
-                    share.balance()
+                self._balance(share)
+
+    def _balance(self, share: Share) -> None:
+        if not self._is_refused and self.given is not None and share is self._share:
+            share.balance()
 
     async def _go_on(self, share: Share) -> bool:
         if self._is_refused:  # what is held does not grow while the store refuses it
             await share.flush()
         return await share.go_on()
 
-    def close(self) -> None:
-        """Leave the store."""
+    async def close(self) -> None:
+        """Leave the store, once the insert under way is over: nobody may use a client that is closed, nor write beside us."""
         if self._share is not None:
             self._share.leave()
             self._share = None
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        store, self._store = self._store, None
+        if store is not None:
+            await asyncio.to_thread(store.writer.leave)
+            store.close()
 
     async def _attempt(self, work: Awaitable[bool]) -> bool:
         """Return what `work` returns; False, after a while, when the store does not take or answer what it should."""
@@ -150,7 +154,7 @@ class _Session:
             return True
         except SupersededError:  # a group that took us for dead, which it tells us in a moment
             report("assessor-superseded")
-            self.close()
+            await self.close()
             self._is_placed = False
             await asyncio.sleep(self._limits.retry_seconds)
             return False
@@ -179,7 +183,7 @@ class _Session:
         return self._is_placed
 
     async def _restored(self, given: frozenset[int]) -> Share:
-        self.close()
+        await self.close()
         self._store = await asyncio.to_thread(self._parts.open_store, f"events-{min(given)}")
         shards = await self._checkpoints.restore(given)
         keeper = Keeper(self._store.writer, self._limits.late_seconds * 1_000_000, self._done)

@@ -26,7 +26,7 @@ from streams.dead_letters import DeadLetters, Status
 from streams.faults import report
 from streams.intake_log import IntakeLog, LogBounds
 from streams.listeners.receiving import Listener
-from streams.parts import Order, Parts, WorkerLimits
+from streams.parts import Order, Work, WorkerLimits
 from streams.questions import RemoteQuestions
 from streams.record import DeadLetter, LogRecord, Mark, MarkKind
 
@@ -114,7 +114,7 @@ class Changes:
 class Service:
     """What the web sees of the service, and the supervision of its worker."""
 
-    def __init__(self, config: EmbeddedConfig, parts: Parts, clock: SystemClock) -> None:
+    def __init__(self, config: EmbeddedConfig, parts: Work, clock: SystemClock) -> None:
         self._config, self._parts, self._clock = config, parts, clock
         self._log = IntakeLog(config.folder, config.log)
         self._dead = DeadLetters(config.folder, config.worker.dead_letter_bytes_max)
@@ -283,7 +283,7 @@ class Edges:
     deliver: Callable[[Service], AbstractAsyncContextManager[None]] = nowhere
 
 
-def serve(config: EmbeddedConfig, parts: Parts, edges: Edges, clock: SystemClock, on_ready: Callable[[str], None]) -> None:
+def serve(config: EmbeddedConfig, parts: Work, edges: Edges, clock: SystemClock, on_ready: Callable[[str], None]) -> None:
     """Run the service until SIGINT or SIGTERM, then end it in order.
 
     `on_ready` is told the address once records are taken, processed and can be asked for.
@@ -298,7 +298,7 @@ def serve(config: EmbeddedConfig, parts: Parts, edges: Edges, clock: SystemClock
 
 async def _run(
     config: EmbeddedConfig,
-    parts: Parts,
+    parts: Work,
     edges: Edges,
     clock: SystemClock,
     on_ready: Callable[[str], None],

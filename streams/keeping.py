@@ -31,6 +31,7 @@ class Writer(Protocol):
     def write_alerts(self, alerts: Sequence[Alert], /) -> None: ...  # noqa: D102
     def seal(self) -> None: ...  # noqa: D102
     def store(self) -> None: ...  # noqa: D102
+    def leave(self) -> None: ...  # noqa: D102
     def stored_beyond(self, partition: int, offset: int, until: int, source: str, /) -> set[tuple[int, int]]: ...  # noqa: D102
     def last_stored(self, offset: int, /) -> dict[Place, int]: ...  # noqa: D102
     def known(self, keys: list[bytes], occurred_at: Int64s, /) -> set[bytes]: ...  # noqa: D102

@@ -80,15 +80,81 @@ class Ticks(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Done:
+    """How much was done since the worker's start."""
+
+    events: int = 0
+    duplicates: int = 0
+    alerts: int = 0
+    rejected: int = 0
+
+
+class Steps(Protocol):
+    """What a worker does with the log, step by step."""
+
+    position: int
+    done: Done
+    wrote_alerts: bool
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether `flush` would make anything durable."""
+        ...
+
+    def recover(self) -> None:
+        """Go on where the work was left."""
+        ...
+
+    def step(self) -> bool:
+        """Process the next records; False: there are none. Safe to call again when it raised `SentinelError`."""
+        ...
+
+    def is_due(self, seconds: float) -> bool:
+        """Tell whether `flush` is due, `seconds` after the last one."""
+        ...
+
+    def flush(self) -> None:
+        """Make durable what was done."""
+        ...
+
+    def checkpoint(self) -> int:
+        """Keep what it takes to go on from here; return up to where the log is not needed any more."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+class Work(Protocol):
+    """What a worker is made of: functions known by their module and name, called in the worker's own process."""
+
+    @property
+    def open_store(self) -> Callable[[], Store]: ...  # noqa: D102
+    @property
+    def prepare(self) -> Callable[[], None]: ...  # noqa: D102
+
+    def steps(self, order: Order, store: Store) -> Steps:
+        """Return what is done with the log."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the worker is made of: functions known by their module and name, called in the worker's own process."""
+    """What the worker that assesses is made of; `Work`."""
 
     build_pipeline: Callable[[str], Pipeline]
     sources: Callable[[], Mapping[str, Source]]
     context_decoder: Callable[[], ContextDecoder]
     open_store: Callable[[], Store]
     prepare: Callable[[], None]
+
+    def steps(self, order: Order, store: Store) -> Steps:
+        """Return the assessing of what is in the log."""
+        from streams.steps import Steps  # noqa: PLC0415 - in the worker's process alone
+
+        return Steps(order.folder, order.key, self, order.limits, store.writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +181,7 @@ class Order:
 
     folder: Path
     key: bytes = field(repr=False)
-    parts: Parts
+    parts: Work
     limits: WorkerLimits
     ticks: Ticks
     service: int

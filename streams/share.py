@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sentinel.core.errors import RejectionCode
+from sentinel.core.errors import RejectionCode, SupersededError
 from streams import alert_topic, rejected_topic
 from streams.bus import Bus
 from streams.closings import COMMON, Closed, Closings
@@ -111,6 +111,7 @@ class Share:
         self._parts, self._limits, self._links, self._checkpoints = parts, parts.limits, links, checkpoints
         self._shards, self._keeper, self._trouble = shards, keeper, trouble
         self._broker_ms = NEVER
+        self._has_left = False
         self._storing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._unsaved: list[int] = []  # to be taken before anything more is assessed
@@ -236,6 +237,7 @@ class Share:
 
     async def _store(self) -> None:
         """Begin to make durable what was decided up to now; it goes on beside the assessing of what follows."""
+        self._look()
         needed = {partition: owned.merge.needed for partition, owned in self._shards.owned.items()}
         await asyncio.to_thread(self._keeper.seal)
         self._storing, self._flushed = _beside(self._stored(needed)), time.monotonic()
@@ -246,7 +248,13 @@ class Share:
         await self._commit(needed)
 
     def _look(self) -> None:
-        """Raise what failed beside the assessing; begin what waited for what is done."""
+        """Raise what failed beside the assessing; begin what waited for what is done.
+
+        Raises:
+            SupersededError: it was left, perhaps while somebody waited for what was then called off.
+        """
+        if self._has_left:
+            raise SupersededError("the partitions were given up")
         if self._storing is not None and self._storing.done():
             storing, self._storing = self._storing, None
             storing.result()
@@ -263,7 +271,8 @@ class Share:
             self._look()
 
     def leave(self) -> None:
-        """Do nothing more."""
+        """Do nothing more; who goes on all the same is told so."""
+        self._has_left = True
         for task in (self._storing, self._saving):
             if task is not None:
                 task.cancel()

@@ -18,7 +18,7 @@ from streams.checkpoint import Checkpoint, Checkpoints
 from streams.dead_letters import DeadLetters
 from streams.faults import report
 from streams.intake_log import POSITION_MAX, Logged, LogReader
-from streams.parts import Parts, Pipeline, Processed, WorkerLimits, Writer
+from streams.parts import Done, Parts, Pipeline, Processed, WorkerLimits, Writer
 from streams.record import NO_SOURCE, DeadLetter, IntakeUnavailableError, Kind, LogRecord, guarded
 from streams.trouble import Trouble
 from streams.verdicts import SOURCE as VERDICT
@@ -26,16 +26,6 @@ from streams.verdicts import decode as decode_verdict
 
 PARTITION: Final = 0  # the embedded log is one partition
 AHEAD: Final = 1_000_000  # positions asked about at once on the way from a checkpoint
-
-
-@dataclass(slots=True)
-class Done:
-    """How much was done since the worker's start."""
-
-    events: int = 0
-    duplicates: int = 0
-    alerts: int = 0
-    rejected: int = 0
 
 
 @dataclass(slots=True)

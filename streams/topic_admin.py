@@ -64,6 +64,20 @@ async def check(bus: Bus, topics: Iterable[Topic]) -> list[Finding]:
         return await _findings(kafka, list(topics))
 
 
+async def unusable(bus: Bus, topics: Iterable[Topic]) -> list[str]:
+    """Return the names of the topics that are missing, to this user at least, or not divided as declared.
+
+    Whoever may read or write a topic may ask this of it: `check`, which asks for settings too, is the administrator's.
+
+    Raises:
+        RefusedToStartError: Kafka does not let us in.
+        SentinelError: it does not let us look.
+    """
+    async with _asking(bus) as kafka:
+        there = await _descriptions(kafka)
+    return [t.name for t in topics if t.name not in there or len(there[t.name]["partitions"]) != t.partitions]
+
+
 async def create(bus: Bus, topics: Iterable[Topic]) -> list[Finding]:
     """Make the topics that are missing, then return how each is found: a second time there is nothing to make.
 

@@ -19,8 +19,7 @@ from typing import IO, Final, TypeVar
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from streams.channel import Answered, Ask, Checkpointed, Progress, Ready, Refused, Stop, Wake, WorkerEnd
 from streams.faults import report
-from streams.parts import Order, Store, Ticks, WorkerLimits
-from streams.steps import Steps
+from streams.parts import Order, Steps, Store, Ticks, WorkerLimits
 
 T = TypeVar("T")
 
@@ -137,7 +136,7 @@ class Worker:
             result = work()
         except (SentinelError, OSError) as error:
             if not self._is_failing:
-                report("store-failing", error, code=str(getattr(error, "code", "")))
+                report("worker-failing", error, code=str(getattr(error, "code", "")))
             self._is_failing = True
             return None
         self._is_failing = False
@@ -185,7 +184,7 @@ def boot(descriptor: int) -> None:
 
 def _work(order: Order, channel: WorkerEnd) -> None:
     store = order.parts.open_store()
-    steps = Steps(order.folder, order.key, order.parts, order.limits, store.writer)
+    steps = order.parts.steps(order, store)
     steps.recover()
     worker = Worker(steps, Answering(store, channel, order.limits), channel, order.ticks, order.limits)
     channel.send(Ready())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from sentinel.core.errors import RefusedToStartError
-from sentinel.settings import Settings
+from sentinel.settings import TEST_SWITCHES, Settings
+
+READS = re.compile(r"environ(?:\.get\(|\[)\"(SENTINEL_\w+)\"")
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +71,14 @@ def test_what_cannot_be_used_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
     assert "PLANTED" not in str(refused.value)
 
 
-def test_switches_of_the_tests_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("switch", sorted(TEST_SWITCHES))
+def test_switches_of_the_tests_are_no_settings(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They may be set beside the service's."""
-    monkeypatch.setenv("SENTINEL_SOAK", "1")
+    monkeypatch.setenv(switch, "1")
     assert Settings.read().model_fields_set == set()
+
+
+def test_every_switch_of_the_tests_is_known() -> None:
+    """Whichever one a test reads: with one that is not known, no other test could start the service."""
+    files = Path(__file__).parent.rglob("*.py")
+    assert {name for file in files for name in READS.findall(file.read_text(encoding="utf-8"))} == TEST_SWITCHES

@@ -1,11 +1,11 @@
 """Connects things: the only place where parts meet."""
 
 from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, online_model, pipeline, prepare
-from sentinel.assembly.distributed import bus, check_topics, rejected_topic, topics, worker
+from sentinel.assembly.distributed import bus, check_topics, gateway, rejected_topic, topics, worker
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
-from sentinel.assembly.outputs import formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
+from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
 from sentinel.assembly.rules import SHIPPED as SHIPPED_RULES
 from sentinel.assembly.rules import history_query, search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
@@ -14,13 +14,14 @@ __all__ = [
     "MODEL_NAME",
     "SHIPPED_RULES",
     "Store",
+    "alert_formats",
     "backfill",
     "bus",
     "check_topics",
     "context_decoder",
     "dead_letters",
     "detectors",
-    "formats",
+    "gateway",
     "history_query",
     "is_mapping_file",
     "mapping_files",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentinel.assembly.core import context_decoder, detectors, online_model
+from sentinel.assembly.embedded import run
 from sentinel.assembly.formats import sources
 from sentinel.assembly.rules import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
+from sentinel.lean import look_for_garbage_rarely
 
 if TYPE_CHECKING:
     import faust
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from streams.redriving import RejectedTopic
     from streams.running import Runnable
     from streams.share import AssessorParts
-    from streams.topics import Topics
+    from streams.topics import Topic, Topics
 
 
 def bus(settings: Settings) -> Bus:
@@ -67,8 +70,7 @@ def worker(settings: Settings) -> faust.App:
     from streams.normaliser import IntakeParts, Normaliser
     from streams.sharing import Shared
 
-    if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
-        raise RefusedToStartError("a worker needs a store that several processes can write to: SENTINEL_STORE=clickhouse://…")
+    _check_store(settings)
     kafka, declared = bus(settings), topics(settings)
     intake, shared = IntakeParts(kafka, declared, settings.tenant, sources(settings)), Shared()
     services: dict[str, Callable[[], Runnable]] = {
@@ -77,6 +79,31 @@ def worker(settings: Settings) -> faust.App:
         "assessor": partial(Assessor, _assessor_parts(settings, kafka, declared)),
     }
     return create(WorkerParts(kafka, declared, settings.tenant, services))
+
+
+def gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Run the ways in and out of the distributed service until told to stop; `on_ready` is told its address.
+
+    Raises:
+        RefusedToStartError: as `worker` and `embedded.serve`, or the topics are not as declared.
+    """
+    from streams.forwarding import ForwardingParts
+
+    _check_store(settings)
+    work = ForwardingParts(
+        tenant=settings.tenant,
+        bus=bus(settings),
+        topics=topics(settings),
+        check=partial(_check_topics_written, settings),
+        open_store=partial(Store, settings),
+        prepare=look_for_garbage_rarely,
+    )
+    run(settings, work, on_ready)
+
+
+def _check_store(settings: Settings) -> None:
+    if settings.store is None or settings.store.get_secret_value().startswith("chdb:"):
+        raise RefusedToStartError("workers and gateways need a store that they can share: SENTINEL_STORE=clickhouse://…")
 
 
 def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> AssessorParts:
@@ -101,20 +128,25 @@ def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> Assesso
     )
 
 
-async def check_topics(settings: Settings) -> None:
-    """Return when all topics are there, divided as declared.
+def check_topics(settings: Settings) -> None:
+    """Return when a worker finds all topics there, divided as declared.
 
     Raises:
         RefusedToStartError: one is not, or Kafka does not let us in.
     """
-    from streams.topic_admin import State, check
+    _check(bus(settings), list(topics(settings)))
 
-    wrong = [
-        found.topic
-        for found in await check(bus(settings), topics(settings))
-        if found.state is State.MISSING or any(difference.what == "partitions" for difference in found.differences)
-    ]
-    if wrong:
+
+def _check_topics_written(settings: Settings) -> None:
+    """Return when a gateway finds the topics that it writes to. Raises as `check_topics`."""
+    declared = topics(settings)
+    _check(bus(settings), [*declared.intake.values(), declared.context, declared.feedback])
+
+
+def _check(kafka: Bus, wanted: Sequence[Topic]) -> None:
+    from streams.topic_admin import unusable
+
+    if wrong := asyncio.run(unusable(kafka, wanted)):
         raise RefusedToStartError(f"not there, or not as declared: {', '.join(wrong)} (`sentinel topics create`, `check`)")
 
 

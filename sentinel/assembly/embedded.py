@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sentinel.web.ports import Security
     from streams.dead_letters import DeadLetters, Redriven
     from streams.embedded import Service
-    from streams.parts import Parts
+    from streams.parts import Parts, Work
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
@@ -36,9 +36,14 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     Raises:
         RefusedToStartError: it may not listen there, or the folder, port or store cannot be had.
     """
+    run(settings, parts(settings), on_ready)
+
+
+def run(settings: Settings, work: Work, on_ready: Callable[[str], None]) -> None:
+    """Run the ways in and out, with a worker that does `work` with what comes in. Raises as `serve`."""
     from sentinel.web.security import check_exposure
     from streams.embedded import Edges, EmbeddedConfig, SystemClock
-    from streams.embedded import serve as run
+    from streams.embedded import serve as start
     from streams.intake_log import LogBounds
 
     check_exposure(settings.host, _security(settings))
@@ -52,7 +57,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     )
     with delivery(settings) as deliver:
         edges = Edges(partial(application, settings), partial(listeners, settings), deliver)
-        run(config, parts(settings), edges, SystemClock(), on_ready)
+        start(config, work, edges, SystemClock(), on_ready)
 
 
 def parts(settings: Settings) -> Parts:

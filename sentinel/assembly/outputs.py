@@ -32,12 +32,12 @@ def outlets(settings: Settings) -> dict[str, Outlet]:
     from streams.outputs.document import read
 
     kinds = discover("streams.outputs", "OUTPUT", Output)
-    tools = Tools(formats(), SystemClock())
+    tools = Tools(alert_formats(), SystemClock())
     found = read(Path(settings.outputs), kinds)
     return {section.name: Outlet(kind.name, section, kind.open(section, tools)) for kind, section in found}
 
 
-def formats() -> dict[str, Format]:
+def alert_formats() -> dict[str, Format]:
     """Return the formats that alerts can be written in, by name."""
     from streams.outputs.contract import Format
 
@@ -98,7 +98,7 @@ def sample_alert(settings: Settings, format_name: str) -> str:
     from streams.outputs.sample import sample
 
     clock = SystemClock()
-    found = format_of(format_name, Tools(formats(), clock))
+    found = format_of(format_name, Tools(alert_formats(), clock))
     told = found.render(telling(Section(name="sample"), sample(settings.tenant, clock.now_us()), is_update=False))
     return told if isinstance(told, str) else json.dumps(told, ensure_ascii=False, indent=2)
 

@@ -1,4 +1,4 @@
-"""Commands that run the service: serve, and the demonstration."""
+"""Commands that run the service: serve, the gateway of a distributed one, and the demonstration."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ import typer
 
 from sentinel.commands.terminal import tell
 
+Data = Annotated[Path | None, typer.Option(help="Folder of the intake log, checkpoints and the embedded store.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="TCP port; 0: any free one.")]
 
-def serve(
-    data: Annotated[Path | None, typer.Option(help="Folder of the intake log, checkpoints and the embedded store.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port; 0: any free one.")] = None,
-) -> None:
+
+def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     """Run the service: intake, detection, API and console."""
     from sentinel import assembly
     from sentinel.settings import Settings
 
     settings = Settings.read(data=data, host=host, port=port)
     assembly.serve(settings, lambda address: tell(f"Sentinel is ready at {address}"))
+
+
+def gateway(data: Data = None, host: Host = None, port: Port = None) -> None:
+    """Run the ways in and out of a distributed service: what comes in goes to Kafka, what is shown is from the shared store."""
+    from sentinel import assembly
+    from sentinel.settings import Settings
+
+    settings = Settings.read(data=data, host=host, port=port)
+    assembly.gateway(settings, lambda address: tell(f"Sentinel's gateway is ready at {address}"))
 
 
 def demo(

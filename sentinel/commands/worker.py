@@ -24,7 +24,7 @@ def worker() -> None:
 
     settings = Settings.read()
     app = assembly.worker(settings)
-    asyncio.run(assembly.check_topics(settings))
+    assembly.check_topics(settings)
     asyncio.set_event_loop(asyncio.new_event_loop())  # Faust's worker takes the thread's, and there is none any more
     assembly.prepare()
     for library in ("aiokafka", "clickhouse_connect"):  # what matters is raised; the rest they say a thousand times

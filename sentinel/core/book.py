@@ -33,9 +33,9 @@ from sentinel.core.context import (
 from sentinel.core.event import DAY_US, EPOCH
 from sentinel.core.explain import LINK_EXPLAINS, ExplanationCode, RoleClass, leads, role_class
 from sentinel.core.facts import state as tables
-from sentinel.core.facts.kernel import FLAG_BITS
 from sentinel.core.facts.state import (
     ACTOR_FILLS,
+    FLAG_BITS,
     PATIENT_FILLS,
     ActorTable,
     LinkPool,

@@ -1,7 +1,7 @@
 """The declared, ordinary reasons for opening a record. Written by people, never mined from data.
 
 Each reason is one entry: its name, its window around what it refers to, and its words. The compiled
-pass (`facts/kernel.py`) tries them in this order and keeps the first that holds.
+pass (`facts/reasons.py`) tries them in this order and keeps the first that holds.
 """
 
 from __future__ import annotations

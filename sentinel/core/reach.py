@@ -96,7 +96,7 @@ _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
     (lambda told: Action.PERMISSION_CHANGE not in told.actions, {"privilege_hours": _NAN}),
     (lambda told: not _WRITES & told.actions, {"act_days": _NAN}),
 )
-"""Of events that lack something, what facts made of it stay at (`facts/kernel.py`)."""
+"""Of events that lack something, what facts made of it stay at (the stages of the pass, beside `facts/kernel.py`)."""
 
 _VALUES: Final = np.array(
     (_NAN, 0, 0, 0.005, 0.5, 1, 1, 2, 3, 4, 5, 6, 8, 12, 16, 20, 25, 31, 60, 200, 1_000), np.float32

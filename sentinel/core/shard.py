@@ -34,7 +34,10 @@ from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode, trade
 from sentinel.core.facts import state as tables
 from sentinel.core.facts.baselines import end_day
 from sentinel.core.facts.declare import INDEX, METRICS, RATES, SESSION
-from sentinel.core.facts.kernel import Tables, close_bursts, ordered_pass, pair_of, rehash
+from sentinel.core.facts.kernel import ordered_pass
+from sentinel.core.facts.opening import close_bursts
+from sentinel.core.facts.pairs import pair_of, rehash
+from sentinel.core.facts.stage import Tables
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin

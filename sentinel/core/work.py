@@ -17,7 +17,8 @@ from sentinel.core.context import FOREVER
 from sentinel.core.event import AHEAD_MAX_US, HOUR_US, Action, ActorType, Destination
 from sentinel.core.facts.baselines import SERVICE_ROLE
 from sentinel.core.facts.declare import FACTS
-from sentinel.core.facts.kernel import Columns, hour_end
+from sentinel.core.facts.kernel import hour_end
+from sentinel.core.facts.stage import Columns
 from sentinel.core.rules import Memories, View
 
 SENSITIVE: Final = frozenset(

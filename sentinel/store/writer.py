@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import RLock
@@ -16,6 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sentinel.core.alert import Alert
 from sentinel.core.batch import Assessment, EventBatch, Int64s
+from sentinel.core.errors import SupersededError
 from sentinel.core.event import TIME_MAX_US, TIME_MIN_US
 from sentinel.store import sql
 from sentinel.store.claims import Claims, query_id_of
@@ -58,6 +60,7 @@ class Writer:
         self._inserts: deque[Insert] = deque()
         self._sealed_alerts: dict[tuple[str, str], Alert] = {}
         self._asking = RLock()  # a client answers one question at a time
+        self._has_left = False
         self._known = KnownKeys(self._keys_of)
         self._claims = Claims(client)
         with without_data("say what is stored"):
@@ -90,8 +93,10 @@ class Writer:
 
         Raises:
             StoreError: it is not certain whether they are ours; claim them again.
+            SupersededError: it has left.
         """
-        self._claims.take(partitions)
+        with self._turn():
+            self._claims.take(partitions)
 
     def write(self, batch: EventBatch, assessment: Assessment) -> None:
         """Take events with what was concluded of them; none of them may be stored already."""
@@ -129,11 +134,20 @@ class Writer:
         """Make durable what was sealed; as `flush`."""
         with without_data("keep what was concluded"):
             while self._inserts:
-                with self._asking:
+                with self._turn():
                     self._insert(self._inserts[0])
                 self._inserts.popleft()
-            with self._asking:
+            with self._turn():
                 self._insert_alerts()
+
+    def leave(self) -> None:
+        """Use the client no more: what is just being asked or inserted is over when this returns, from any thread.
+
+        Whoever asks or stores after it gets a SupersededError.
+        """
+        self._has_left = True  # before waiting: whoever has the client now would else take it again and again
+        with self._asking:
+            pass
 
     def stored_beyond(self, partition: int, offset: int, until: int = OFFSET_MAX, source: str = "") -> set[tuple[int, int]]:
         """Return (offset, ordinal) of the stored events of a log's partition after `offset`, up to `until`.
@@ -180,6 +194,14 @@ class Writer:
             self._inserts.append(Insert(table, table_of(rows)))
             rows.clear()
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Have the client to oneself."""
+        with self._asking:
+            if self._has_left:
+                raise SupersededError("this writer has left the store")
+            yield
+
     def _insert(self, insert_: Insert) -> None:
         if insert_.tried:
             insert_.rows = self._missing(insert_)
@@ -222,7 +244,7 @@ class Writer:
         self._sealed_alerts.clear()
 
     def _rows(self, query: str, **asked: Any) -> list[tuple[Any, ...]]:
-        with without_data("say what is stored"), self._asking:
+        with without_data("say what is stored"), self._turn():
             return [tuple(row) for row in self._client.query(query, parameters=asked).result_rows]
 
 

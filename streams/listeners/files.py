@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -15,8 +15,8 @@ import msgspec
 from sentinel.core.ids import derive
 from streams.faults import report
 from streams.listeners.document import Files
-from streams.listeners.places import PROOF_BYTES, Place, digest, read_up_to, tail_before, text_of
-from streams.listeners.reading_files import Batch, Found, delivered, grown
+from streams.listeners.places import PROOF_BYTES, Place, digest, read_up_to, tail_before
+from streams.listeners.reading_files import Batch, FileKey, Found, delivered, grown, key_of
 from streams.listeners.receiving import Receiver
 from streams.marks import MarkReader
 from streams.record import Mark, MarkKind
@@ -30,7 +30,6 @@ STOP_SECONDS: Final = 5.0
 
 _packer: Final = msgspec.msgpack.Encoder()
 _places: Final = msgspec.msgpack.Decoder(Place)
-FileKey = tuple[int, int]
 
 
 class FileListener:
@@ -101,17 +100,19 @@ class FileListener:
 
     def _recognise(self, found: list[Found]) -> None:
         """Find out of files that are new whether they hold what was read under another name."""
+        read = sorted((place for place in self._known.values() if place.offset > 0), key=lambda place: -place.offset)
         new = [one for one in found if one.key not in self._known]
         for one in new:
             with suppress(OSError):
-                self._known[one.key] = self._recognised(one)
+                self._known[one.key] = self._recognised(one, read)
 
-    def _recognised(self, one: Found) -> Place:
+    def _recognised(self, one: Found, read: Sequence[Place]) -> Place:
+        """Return the place in a file among those `read`, the longest first; its beginning when it holds none of them."""
         if not self._settings.whole:
-            with text_of(one.path) as text:
+            with one.text() as text:
                 head, _ = read_up_to(text, PROOF_BYTES)
-            for place in sorted(self._known.values(), key=lambda place: -place.offset):
-                if place.offset > 0 and place.head == digest(head[: place.offset]) and _holds(one.path, place):
+            for place in read:
+                if place.head == digest(head[: place.offset]) and _holds(one, place):
                     return msgspec.structs.replace(place, path=one.name, device=one.key[0], inode=one.key[1], size=-1)
         return one.place()
 
@@ -129,6 +130,8 @@ class FileListener:
             batches = grown(self._source, one, place, is_quiet=is_quiet)
         try:
             await self._keep(one, batches)
+        except FileNotFoundError:  # moved meanwhile: the next look finds it where it is now
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
             self._failed[one.key] = one.stat.st_mtime_ns
             report("file-not-read", error, listener=self._settings.name)
@@ -144,9 +147,14 @@ class FileListener:
             self._known[one.key] = batch.place
 
     def _hold(self, one: Found) -> None:
-        if one.key not in self._held and len(self._held) < HELD_MAX:
-            with suppress(OSError):
-                self._held[one.key] = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+        if one.key in self._held or len(self._held) >= HELD_MAX:
+            return
+        with suppress(OSError):
+            held = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+            if key_of(os.fstat(held)) == one.key:
+                self._held[one.key] = held
+            else:  # another is called so by now
+                os.close(held)
 
     async def _let_go(self, there: set[FileKey]) -> None:
         """Close what nobody writes to any more, and forget the oldest of the files that are gone."""
@@ -167,6 +175,6 @@ class FileListener:
         return derive("file", self._settings.name, str(key[0]), str(key[1]))
 
 
-def _holds(path: Path, place: Place) -> bool:
-    with text_of(path) as text:
+def _holds(one: Found, place: Place) -> bool:
+    with one.text() as text:
         return tail_before(text, place) is not None

@@ -6,10 +6,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
-from pathlib import Path
 from typing import IO, Final, cast
 
 import msgspec
@@ -57,14 +54,8 @@ def digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-@contextmanager
-def text_of(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, decompressing gzip and zstd, whatever it is called."""
-    with path.open("rb") as raw, _decompressed(raw) as text:
-        yield text
-
-
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+def decompressed(raw: IO[bytes]) -> IO[bytes]:
+    """Return what a file holds, gzip and zstd decompressed, whatever it is called."""
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(GZIP):

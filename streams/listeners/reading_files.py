@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,13 +13,31 @@ from typing import IO, Final
 import msgspec
 
 from streams import files as documents
-from streams.listeners.places import BUFFER_BYTES, CUT_SHORT, PROOF_BYTES, Place, digest, proved, read_up_to, tail_before, text_of
+from streams.listeners.places import (
+    BUFFER_BYTES,
+    CUT_SHORT,
+    PROOF_BYTES,
+    Place,
+    decompressed,
+    digest,
+    proved,
+    read_up_to,
+    tail_before,
+)
 from streams.listeners.receiving import RECORD_BYTES_MAX, Received
 from streams.sources.contract import Source
 
 BOM: Final = b"\xef\xbb\xbf"
 BATCH_RECORDS: Final = 1_000
 DELIVERY_BYTES_MAX: Final = 64 << 20  # of a file that is taken as a whole
+
+
+FileKey = tuple[int, int]
+
+
+def key_of(stat: os.stat_result) -> FileKey:
+    """Return what tells a file from others while it lives: device and inode."""
+    return stat.st_dev, stat.st_ino
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +49,22 @@ class Found:
     stat: os.stat_result
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> FileKey:
         """Return what tells it from other files while it lives."""
-        return self.stat.st_dev, self.stat.st_ino
+        return key_of(self.stat)
+
+    @contextmanager
+    def text(self) -> Iterator[IO[bytes]]:
+        """Open it, decompressing.
+
+        Raises:
+            FileNotFoundError: it is not there any more, or another is called so by now.
+        """
+        with self.path.open("rb") as raw:
+            if key_of(os.fstat(raw.fileno())) != self.key:
+                raise FileNotFoundError
+            with decompressed(raw) as text:
+                yield text
 
     def place(self) -> Place:
         """Return its beginning."""
@@ -54,18 +85,18 @@ def grown(source: Source, one: Found, place: Place, *, is_quiet: bool) -> Iterat
 
     `is_quiet`: nobody writes to it any more, so that its last line needs no end.
     """
-    with text_of(one.path) as text:
+    with one.text() as text:
         before = tail_before(text, place)
         if before is not None:
-            header = _header(one.path) if source.has_header else b""
+            header = _header(one) if source.has_header else b""
             yield from _Lines(source.name, header, place, before).of(text, one.stat, is_quiet=is_quiet)
             return
     yield from grown(source, one, one.place(), is_quiet=is_quiet)
 
 
-def _header(path: Path) -> bytes:
+def _header(one: Found) -> bytes:
     """Return the first line that is not blank; nothing while there is none."""
-    with text_of(path) as text, suppress(*CUT_SHORT):
+    with one.text() as text, suppress(*CUT_SHORT):
         lines = iter(lambda: text.readline(BUFFER_BYTES), b"")
         return next((line.rstrip(b"\r\n") for line in lines if line.strip()), b"").removeprefix(BOM)
     return b""
@@ -125,7 +156,7 @@ def delivered(source: Source, one: Found, place: Place) -> Iterator[Batch]:
     place = msgspec.structs.replace(one.place(), head=version, offset=taken)
     is_broken = False
     try:
-        with text_of(one.path) as text:
+        with one.text() as text:
             records = islice(_records_of(source, text), taken, None)
             while some := [Received(source.name, raw) for raw in islice(records, BATCH_RECORDS)]:
                 place = msgspec.structs.replace(place, offset=place.offset + len(some))

@@ -118,6 +118,8 @@ class StreamListener:
             _, late = await asyncio.wait(self._open, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)  # so that nobody writes to a log that is closed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -199,17 +201,21 @@ class DatagramListener:
             async with asyncio.timeout(STOP_SECONDS):
                 if self._taking is not None:
                     await self._taking
-                await self._inlet.take(self._arrived())
+                while messages := self._arrived():
+                    await self._keep(messages)
         self._socket.close()
 
     async def _run(self) -> None:
         while True:
             await _readable(self._socket)
-            self._taking = asyncio.ensure_future(self._inlet.take(self._arrived()))
-            try:
-                await asyncio.shield(self._taking)  # what was read is kept, even when we stop meanwhile
-            except Exception as error:  # noqa: BLE001 - whatever it is, its message may quote a record
-                report("syslog-failed", error, listener=self._settings.name)
+            self._taking = asyncio.ensure_future(self._keep(self._arrived()))
+            await asyncio.shield(self._taking)  # what was read is kept, even when we stop meanwhile
+
+    async def _keep(self, messages: Sequence[Message]) -> None:
+        try:
+            await self._inlet.take(messages)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its message may quote a record
+            report("syslog-failed", error, listener=self._settings.name)
 
     def _arrived(self) -> list[Message]:
         messages = []

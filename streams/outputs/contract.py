@@ -45,10 +45,13 @@ def _read_secret(told: object) -> object:
     if not isinstance(told, str):
         return told
     where, _, name = told.partition(":")
-    if where == "env" and name in os.environ:
-        return os.environ[name]
-    if where == "file" and Path(name).is_file():
-        return Path(name).read_text(encoding="utf-8").strip()
+    try:
+        if where == "env":
+            return os.environ[name]
+        if where == "file":
+            return Path(name).read_text(encoding="utf-8").strip()
+    except (KeyError, OSError, ValueError):  # whose words would quote what is there
+        pass
     raise ValueError("a secret is told by its place, env:NAME or file:PATH, and has to be there")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, Field, model_validator
@@ -18,6 +17,7 @@ from streams.outputs.contract import NotTakenError, Section, Trouble, causes
 from streams.outputs.trust import Trust
 
 BODY_BYTES_MAX: Final = 1 << 20
+PORT_MAX: Final = 65_535
 METADATA: Final = frozenset({ip_address("168.63.129.16")})  # of a cloud's machines, and yet a public address; others are not
 NAT64: Final = IPv6Network("64:ff9b::/96")
 REFUSING: Final = frozenset({400, 413, 415, 422})  # this very message
@@ -26,10 +26,14 @@ BUSY: Final = frozenset({408, 425, 429, 503})
 
 
 def _http_url(url: str) -> str:
-    told = urlsplit(url)
-    if told.scheme not in {"http", "https"} or not told.hostname or told.username or told.password or told.fragment:
+    """Return it as it is gone to: what judges it is what reads it then, so that no way of writing passes as another."""
+    try:
+        told = httpx.URL(url)
+    except httpx.InvalidURL:
+        told = httpx.URL()
+    if told.scheme not in {"http", "https"} or not told.host or told.userinfo or told.fragment or (told.port or 0) > PORT_MAX:
         raise ValueError("an address is https://host/path, without user, password or fragment")
-    return url
+    return str(told)
 
 
 def _network(text: str) -> str:
@@ -82,6 +86,7 @@ class GuardedHttp:
 
     def __init__(self, section: HttpSection) -> None:
         self._url = httpx.URL(section.url)
+        self._name = self._url.raw_host.decode()  # as it is written: `host` of `xn--…` would be looked up as another name
         self._guard = Guard(tuple(ip_network(text) for text in section.allow_networks))
         limits = httpx.Limits(max_connections=4, max_keepalive_connections=0)
         self._client = httpx.AsyncClient(
@@ -117,7 +122,7 @@ class GuardedHttp:
         """Return the addresses of the name; one that may not be gone to spoils them all."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(self._url.host, self._url.port or 443, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(self._name, self._url.port or 443, type=socket.SOCK_STREAM)
         except OSError:
             raise NotTakenError(Trouble.UNREACHABLE) from None
         addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
@@ -128,7 +133,7 @@ class GuardedHttp:
     async def _try(self, address: str, body: bytes, headers: Mapping[str, str]) -> None:
         url = self._url.copy_with(host=address)
         told = {"Host": self._url.netloc.decode(), "User-Agent": "Sentinel", **headers}
-        name: dict[str, Any] = {"sni_hostname": self._url.host}  # the certificate is checked against the name, not the address
+        name: dict[str, Any] = {"sni_hostname": self._name}  # the certificate is checked against the name, not the address
         async with self._client.stream("POST", url, content=body, headers=told, extensions=name) as answer:
             _judge(answer.status_code, answer.headers.get("Retry-After", ""))
 

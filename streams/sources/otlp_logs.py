@@ -38,10 +38,12 @@ def _read(document: bytes) -> list[EventRow] | Envelope:
     attributes = _named(record.get("attributes"), VALUES_DEPTH_MAX)
     body = _body(record)
     event = _told(record, body, attributes)
-    occurred_at, id_ = _occurred_at(record), first(event, _ID) or derived_id(document)
+    id_ = first(event, _ID) or derived_id(document)
     for own in (body, attributes):
         if is_own(own):
-            return [carried_row(own, id=id_, occurred_at=utc_text(occurred_at))]
+            logged = "" if "occurred_at" in own else utc_text(_occurred_at(record))
+            return [carried_row(own, id=id_, occurred_at=logged)]
+    occurred_at = _occurred_at(record)
     if not has_kind(event):
         raise RejectedError(Code.NOT_AN_EVENT, "/attributes", "neither an event's name nor a request")
     return rows_of(event, id_, occurred_at, "/attributes")

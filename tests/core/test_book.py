@@ -26,7 +26,7 @@ from sentinel.core.context import (
     Withdrawn,
 )
 from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, ExplanationCode, RoleClass, role_class
-from sentinel.core.facts.kernel import GRACE_MAX_US, GRACE_MIN_US, POSITION_EARLY_US
+from sentinel.core.facts.person import GRACE_MAX_US, GRACE_MIN_US, POSITION_EARLY_US
 from tests.builders import DAY_US, Seen, a_patient, a_person, a_stay, an_event, an_opening, on, seen_by
 
 NOW = on(0, 12)

@@ -25,7 +25,7 @@ from sentinel.core.context import (
 )
 from sentinel.core.event import Action, ActorType, EventRow
 from sentinel.core.explain import EXPLANATIONS, LINK_EXPLAINS, TRIED, ExplanationCode, RoleClass, Trade, leads, role_class, trade
-from sentinel.core.facts.kernel import GRACE_MAX_US, GRACE_MIN_US
+from sentinel.core.facts.person import GRACE_MAX_US, GRACE_MIN_US
 from tests.builders import (
     DAY_US,
     HOUR_US,

@@ -19,7 +19,7 @@ from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.context import PatientFlag
 from sentinel.core.event import Action, ActorType
 from sentinel.core.facts.declare import FACTS, INDEX, METRICS
-from sentinel.core.facts.kernel import DEVICE_WARM_UP
+from sentinel.core.facts.person import DEVICE_WARM_UP
 from tests.builders import (
     Seen,
     a_hospital,

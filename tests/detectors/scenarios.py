@@ -10,7 +10,7 @@ from models.detectors import brute_force_success, departed_account, dormant_acco
 from sentinel.core.context import ContextRecord, Identity, Judgement, PatientFlag, Verdict
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.facts.declare import CARE_GAP_DAYS
-from sentinel.core.facts.kernel import DEVICE_WARM_UP
+from sentinel.core.facts.person import DEVICE_WARM_UP
 from tests.builders import a_patient, a_person, a_stay, an_event, an_opening, on
 
 ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 brest", "rue des lilas 29000 brest")

@@ -22,7 +22,7 @@ from tests.kafka.soaking import IS_FULL, REPORT
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "never-to-be-seen"
-USERS = ("dpi", "sentinel-worker", "sentinel-console", "sentinel-redrive", "sentinel-admin")
+USERS = ("dpi", "sentinel-worker", "sentinel-gateway", "sentinel-redrive", "sentinel-admin")
 SETTINGS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": "User:ANONYMOUS",  # who comes in by the plain listener, as the tests do that are not about access

@@ -172,6 +172,37 @@ def test_a_store_that_refuses_is_waited_for(bus: Bus, own: Topics, store: str) -
     asyncio.run(run())
 
 
+def test_who_gives_up_while_the_store_holds_an_insert_leaves_nothing_behind(bus: Bus, own: Topics, store: str) -> None:
+    """It waits for that insert, for as long as it takes and no longer; what it was about to store then, it does not."""
+    context, events = hospital(3_000)
+    limits = replace(assessing.LIMITS, flush_rows=500, batch_rows=100, revoke_seconds=0.5)
+
+    async def run() -> None:
+        with Gate(store) as gate:
+            normaliser, assessor = assessing.worker(bus, own, gate.store, limits)
+            async with running(normaliser), assessor.session() as session:
+                await assessing.send(bus, own, context, events)
+                while assessor.done.events < 500:
+                    await session.step()
+                gate.is_quick.clear()
+                while not gate.has_held.is_set():
+                    await session.step()
+                with pytest.raises(TimeoutError):
+                    await session.give_up()
+                leaving = asyncio.create_task(session.close())
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(leaving), 0.5)
+                gate.is_quick.set()
+                await asyncio.wait_for(leaving, 20)
+                kept = assessing.stored(store)
+                assert kept[0]
+                await asyncio.sleep(1)
+                assert assessing.stored(store) == kept
+                session.given = None
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_a_damaged_checkpoint_is_not_used(bus: Bus, own: Topics, store: str, damaged: int) -> None:
     """The one before takes its place; without any, all is rebuilt from what is in Kafka. Either way the end is the same."""

@@ -20,7 +20,7 @@ from sentinel import assembly
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.settings import Settings
 from streams.bus import Bus, Mechanism, SecurityProtocol, admin, consumer, producer, reach, started
-from streams.topic_admin import State, check, create
+from streams.topic_admin import State, check, create, unusable
 from streams.topics import Layout, Topics, declare
 from tests.kafka.acls import allow
 from tests.kafka.certificates import Authority
@@ -192,8 +192,8 @@ MAY = {
         },
         "write": {"events", "closings", "checkpoints", "verdicts", "alerts", "rejected"},
     },
-    "sentinel-console": {
-        "read": {"alerts", "rejected"},
+    "sentinel-gateway": {
+        "read": set(),
         "write": {"intake.sentinel_json", "intake.fhir_auditevent", "context", "feedback"},
     },
     "sentinel-redrive": {
@@ -205,12 +205,22 @@ MAY = {
 
 @pytest.mark.parametrize("user", MAY)
 def test_our_own_users_may_what_they_need_and_no_more(topics: Topics, secure: Bus, bus: Bus, user: str) -> None:
-    """Each topic read and written, or not, by worker, console and who drives again what was rejected."""
+    """Each topic read and written, or not, by worker, gateway and who drives again what was rejected."""
     ours = replace(secure, user=user)
     for topic in topics:
         asyncio.run(send(bus, topic.name))
         assert denied(send(ours, topic.name)) is (topic.name not in MAY[user]["write"]), topic.name
         assert denied(read(ours, topic.name)) is (topic.name not in MAY[user]["read"]), topic.name
+
+
+@pytest.mark.parametrize("user", MAY)
+def test_what_starts_finds_the_topics_that_it_uses(topics: Topics, secure: Bus, user: str) -> None:
+    """With its own rights, which are none to look at settings; what it may not use is not there for it."""
+    ours, used = replace(secure, user=user), MAY[user]["read"] | MAY[user]["write"]
+    found = asyncio.run(unusable(ours, topics))
+    assert set(found) == {topic.name for topic in topics} - used
+    divided = [replace(topic, partitions=topic.partitions + 1) for topic in topics if topic.name in used]
+    assert asyncio.run(unusable(ours, divided)) == [topic.name for topic in divided]
 
 
 def test_groups_are_ours_alone(topics: Topics, secure: Bus) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +35,15 @@ LATER_US = 10**18  # long after any file was written
 class Following:
     """A folder of logs, and a listener on it that may be killed and made anew."""
 
-    def __init__(self, folder: Path, source: str = "sentinel_json", bounds: LogBounds | None = None, **changed: Any) -> None:
-        self.logs, self.kept, self.now_us = folder / "logs", Kept(folder / "data", bounds), 0
+    def __init__(
+        self,
+        folder: Path,
+        source: str = "sentinel_json",
+        bounds: LogBounds | None = None,
+        wake: Callable[[], None] = lambda: None,
+        **changed: Any,
+    ) -> None:
+        self.logs, self.kept, self.now_us = folder / "logs", Kept(folder / "data", bounds, wake), 0
         self.logs.mkdir()
         told = {"name": "tried", "paths": [f"{self.logs}/*"], "source": source}
         self.settings = Files.model_validate(told | changed)
@@ -170,6 +177,28 @@ def test_a_log_moved_out_of_sight_is_read_to_its_end(tmp_path):
         written(log, event("d") + b"\n")
         following.look()
         writer.write(event("c") + b"\n")
+        following.look()
+    assert sorted(following.ids()) == ["a", "b", "c", "d"]
+    following.close()
+
+
+@pytest.mark.parametrize("paths", ["log*", "log"])
+def test_a_log_rotated_while_another_is_read_is_read_to_its_end(tmp_path, paths):
+    """Found under a name that is another file's by the time its turn comes: each line once, and none by a file's wrong name."""
+    log, other = tmp_path / "logs/log", tmp_path / "logs/other"
+
+    def rotate() -> None:
+        if other.exists() and not Path(f"{log}.1").exists():  # `other` is being read, `log` is not yet
+            log.rename(f"{log}.1")
+            written(log, event("c") + b"\n")
+
+    following = Following(tmp_path, wake=rotate, paths=[str(other), f"{tmp_path}/logs/{paths}"])
+    written(log, event("a") + b"\n")
+    following.look()
+    written(log, event("b") + b"\n")
+    written(other, event("d") + b"\n")
+    os.utime(other, ns=(1, 1))
+    for _ in range(3):
         following.look()
     assert sorted(following.ids()) == ["a", "b", "c", "d"]
     following.close()

@@ -284,6 +284,20 @@ def test_stopping_takes_what_has_arrived(kept):
     assert ids_of(kept.records()) == [str(n) for n in range(2_000)]
 
 
+def test_a_log_that_takes_nothing_does_not_keep_a_port_from_stopping(kept):
+    """The others are stopped after it."""
+
+    async def run() -> None:
+        of = settings("udp", source="sentinel_json")
+        async with listening(kept, of):
+            kept.log.close()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(told("a"), ("127.0.0.1", of.port))
+
+    asyncio.run(run())
+    assert kept.counts["tried", "sentinel_json", "accepted"] == 0
+
+
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path

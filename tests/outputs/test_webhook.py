@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import ssl
 from datetime import UTC, datetime
 from typing import Any
@@ -163,6 +164,21 @@ def test_what_is_inside_is_not_gone_to():
     assert soc.posts == []
 
 
+def test_a_name_is_looked_up_once_and_as_it_is_written(monkeypatch):
+    """Neither a second answer nor another reading of an international name (IDNA 2003: `strasse`) leads elsewhere."""
+    asked = []
+
+    def look_up(name, port, *_told):
+        asked.append(name)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+    with receiver() as soc:
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        tell(soc.url.replace("127.0.0.1", "xn--strae-oqa.example"))
+    assert [name for name in asked if name != "127.0.0.1"] == ["xn--strae-oqa.example"]
+    assert soc.posts[0].headers["host"].startswith("xn--strae-oqa.example:")
+
+
 @pytest.mark.parametrize(
     ("address", "allowed"),
     [
@@ -197,7 +213,11 @@ def test_which_addresses_may_be_gone_to(address: str, allowed: bool):
     ("told", "why"),
     [
         ({"url": "http://soc.example/", "allow_plain": False}, "allow_plain"),
+        ({"url": "HTTP://soc.example/", "allow_plain": False}, "allow_plain"),
         ({"url": "ftp://soc.example/"}, "https://"),
+        ({"url": "https://soc.example:PLANTED/"}, "https://"),
+        ({"url": "https://soc.example:65536/"}, "https://"),
+        ({"url": "https://[::1/PLANTED"}, "https://"),
         ({"url": "https://user:PLANTED@soc.example/"}, "without user"),
         ({"secrets": []}, "tell that it is us"),
         ({"secrets": [SecretStr("whsec_c2hvcnQ=")]}, "24 to 64"),
@@ -211,6 +231,15 @@ def test_settings_that_cannot_be_used_are_refused(told: dict[str, Any], why: str
     with pytest.raises(ValidationError, match=why) as refused:
         section(**{"url": "https://soc.example/", **told})
     assert "PLANTED" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["file:{0}", "file:{0}/none", "file:{0}/secret", "env:SENTINEL_NONE", "file:\0"])
+def test_a_secret_that_cannot_be_read_is_refused(tmp_path, place: str):
+    """A folder, nothing at all, bytes that are no text: by where it should be, without a byte of it."""
+    (tmp_path / "secret").write_bytes(b"abc\xff")
+    with pytest.raises(ValidationError, match="env:NAME or file:PATH") as refused:
+        section("https://soc.example/", authorization=place.format(tmp_path))
+    assert "0xff" not in str(refused.value)
 
 
 def test_a_file_of_authorities_that_is_none_is_refused(tmp_path):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import Popen
+from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -90,3 +93,36 @@ def test_alerts_are_the_same_whoever_tells_them(store: Connections) -> None:
     stopped.write_alerts([an_alert("story", batch=a_batch(some_events(3)))])
     stopped.flush()
     assert store.writer.query("SELECT count() FROM alert FINAL").result_rows == [(1,)]
+
+
+def test_who_has_left_stores_and_asks_nothing_more(store: Connections) -> None:
+    """Whatever it had in hand or sealed is somebody else's to store: to ask or to claim is refused as well."""
+    writer = took(store, 0, 50, 0)
+    writer.flush()
+    take(writer, 50, 50)
+    writer.seal()
+    writer.leave()
+    for act in (writer.store, lambda: writer.claim([0]), lambda: writer.last_stored(0)):
+        with pytest.raises(SupersededError):
+            act()
+    assert rows(store) == (50, 50)
+
+
+def test_who_leaves_waits_for_what_is_being_stored_and_no_longer(store: Connections) -> None:
+    """The insert under way ends, the one after it does not begin."""
+    writer = took(store, 0, 50, 0)
+    for first in (50, 100):
+        writer.seal()
+        take(writer, first, 50)
+    writer.seal()
+    with writer._turn():  # as the thread that stores has it
+        leaving = Thread(target=writer.leave)
+        leaving.start()
+        while not writer._has_left:
+            sleep(0.01)
+        assert leaving.is_alive()
+        storing = ThreadPoolExecutor(1).submit(writer.store)
+    leaving.join(20)
+    assert not leaving.is_alive()
+    assert isinstance(storing.exception(20), SupersededError)
+    assert rows(store) == (0, 0)

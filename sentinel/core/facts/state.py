@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.core.context import EVER, FOREVER
+from sentinel.core.context import EVER, FOREVER, PatientFlag
 from sentinel.core.event import Action
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 
@@ -18,6 +18,8 @@ COUNT_BINS: Final = 64  # of daily counts: 0 to 15 one by one, then eight to a d
 HOUR_BINS: Final = 48  # 24 of working days, 24 of week-ends and nights of them
 DEVICES_KEPT: Final = 12
 APPLICATIONS_KEPT: Final = 6
+LEVELS_MAX: Final = 4  # of units: bed, room, ward, department
+FLAG_BITS: Final = {PatientFlag.VIP: 1, PatientFlag.RESTRICTED: 2, PatientFlag.STAFF: 4, PatientFlag.TEST: 8}
 
 
 class ActorTable(NamedTuple):
@@ -83,7 +85,7 @@ class PatientTable(NamedTuple):
     address: Array
     street: Array
     family: Array
-    flags: Array
+    flags: Array  # FLAG_BITS
     deceased_at: Array
     born_at: Array  # FOREVER: not known
     care_until: Array  # latest end of care on file; EVER: none

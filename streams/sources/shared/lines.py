@@ -42,7 +42,7 @@ def _read(read: LineReader, begins: bytes, record: bytes) -> list[EventRow] | En
         raise RejectedError(Code.TOO_LARGE, detail=f"more than {LINE_BYTES_MAX} bytes")
     if record.lstrip()[:1] == b"{" and begins in record:
         return _wrapped(record, begins)
-    return read(record.decode())
+    return _several(begins, record) or read(record.decode())
 
 
 def _wrapped(record: bytes, begins: bytes) -> Envelope:
@@ -55,5 +55,8 @@ def _wrapped(record: bytes, begins: bytes) -> Envelope:
 
 
 def _several(begins: bytes, record: bytes) -> Envelope | None:
+    """Return the lines of a record that nobody cut."""
+    if record.count(begins) < 2:
+        return None
     lines = [line for line in record.splitlines() if begins in line]
     return carried("", lines) if len(lines) > 1 else None
