@@ -15,7 +15,7 @@ from models.sigma.loading import SHIPPED_RULES, load
 from sentinel import assembly
 from sentinel.core.batch import EventBatch, Provenance, batch_of
 from sentinel.core.pipeline import Pipeline
-from sentinel.core.rules import RuleSet
+from sentinel.core.sigma import RuleSet
 from sentinel.lean import look_for_garbage_rarely
 from sentinel.settings import Settings
 from streams.files import blocks, opened

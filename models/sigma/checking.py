@@ -20,7 +20,7 @@ from sentinel.core.batch import EventBatch, Provenance, batch_of
 from sentinel.core.correlation import Correlations, Met
 from sentinel.core.event import AccessEvent, EventRow, row_of
 from sentinel.core.facts.declare import FACTS, INDEX
-from sentinel.core.rules import MARKS, Memories, RuleSet, View
+from sentinel.core.sigma import MARKS, Memories, RuleSet, View
 from sentinel.core.story import EventRef
 
 ZONE: Final = "Europe/Paris"

@@ -15,7 +15,7 @@ from sigma.correlations import (
 from models.sigma.refusals import Reason, RuleRefusedError
 from models.sigma.taxonomy import Format
 from models.sigma.telling import correlation_pattern_of
-from sentinel.core.rules import TEXTS, Correlation, Kind
+from sentinel.core.sigma import TEXTS, Correlation, Kind
 
 COUNT_MAX: Final = 10_000
 SPAN_DAYS_MAX: Final = 24  # in history as well, where a frame is of 32 bits of milliseconds

@@ -39,7 +39,7 @@ from sigma.types import (
 )
 
 from models.sigma.refusals import Reason, RuleRefusedError
-from sentinel.core.rules import Part
+from sentinel.core.sigma import Part
 
 PATTERN_MEMORY_BYTES: Final = 4 << 20
 

@@ -17,7 +17,7 @@ from models.sigma.expressions import All, Compared, Expression, Field, Found, Li
 from models.sigma.loading import Loaded
 from models.sigma.refusals import Reason, RuleRefusedError
 from models.sigma.taxonomy import Format, places_of
-from sentinel.core.rules import CODED, TEXTS, TIME, Correlation, Kind, Part
+from sentinel.core.sigma import CODED, TEXTS, TIME, Correlation, Kind, Part
 
 _COUNT: Final = "resource_count"
 _PERIOD: Final = (

@@ -22,7 +22,7 @@ from models.sigma.expressions import (
 )
 from models.sigma.refusals import Reason, RuleRefusedError
 from sentinel.core.detector import Column, Mask
-from sentinel.core.rules import CODED, MARKS, NUMBERS, TEXTS, TIME, Match, Places, TextTest, View
+from sentinel.core.sigma import CODED, MARKS, NUMBERS, TEXTS, TIME, Match, Places, TextTest, View
 
 _CHEAPEST: Final = (*CODED, "source", "application", "resource_type", "purpose", "actor_role", "site")
 

@@ -24,7 +24,7 @@ from models.sigma.refusals import Reason, RuleRefusedError
 from models.sigma.taxonomy import OWN, Format, format_of, places_of
 from models.sigma.telling import pattern_of
 from sentinel.core.facts.declare import INDEX
-from sentinel.core.rules import MARKS, Correlation, Rule, RuleSet
+from sentinel.core.sigma import MARKS, Correlation, Rule, RuleSet
 
 SHIPPED_RULES: Final = Path(__file__).parent / "rules"
 FILE_BYTES_MAX: Final = 1 << 20

@@ -6,8 +6,8 @@ from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
-from sentinel.assembly.rules import SHIPPED as SHIPPED_RULES
-from sentinel.assembly.rules import history_query, search_history, sigma_rules
+from sentinel.assembly.sigma import SHIPPED as SHIPPED_RULES
+from sentinel.assembly.sigma import history_query, search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [

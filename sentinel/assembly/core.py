@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sentinel.assembly.rules import rule_set
+from sentinel.assembly.sigma import rule_set
 from sentinel.core.detector import Detector
 from sentinel.core.plugins import discover, enabled
 from sentinel.lean import look_for_garbage_rarely
@@ -43,7 +43,7 @@ def pipeline(settings: Settings, tenant: str | None = None) -> Pipeline:
         model=online_model() if settings.model else None,
         per_day=settings.budget,
         timezone=settings.timezone,
-        rules=rule_set(settings),
+        sigma=rule_set(settings),
     )
 
 

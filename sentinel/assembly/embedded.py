@@ -16,7 +16,7 @@ from sentinel.assembly.core import MODEL_NAME, context_decoder, detectors, pipel
 from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
-from sentinel.assembly.rules import rule_set
+from sentinel.assembly.sigma import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 

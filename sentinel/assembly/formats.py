@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streams.sources
 from sentinel.assembly.core import detectors
-from sentinel.assembly.rules import marked, markers
+from sentinel.assembly.sigma import marked, markers
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.plugins import discover
 from streams.sources.contract import Source

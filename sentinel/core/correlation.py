@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from sentinel.core.event import HOUR_US
-from sentinel.core.rules import Correlation, Kind
+from sentinel.core.sigma import Correlation, Kind
 from sentinel.core.story import EventRef
 
 KEPT_MAX: Final = 200_000  # entries of a correlation, over all groups: those that rest longest go first

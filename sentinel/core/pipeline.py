@@ -19,8 +19,8 @@ from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import Detector
 from sentinel.core.model import Model
-from sentinel.core.rules import RuleSet
 from sentinel.core.shard import Shard
+from sentinel.core.sigma import RuleSet
 from sentinel.core.snapshot import Snapshots
 from sentinel.core.work import Processed
 
@@ -34,13 +34,13 @@ class Pipeline:
     model: Model | None = None
     per_day: float = 0.0
     timezone: str = "Europe/Paris"
-    rules: RuleSet = field(default_factory=RuleSet)
+    sigma: RuleSet = field(default_factory=RuleSet)
     common: Common = field(init=False)
     shard: Shard = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules)
+        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.sigma)
 
     @property
     def book(self) -> ContextBook:

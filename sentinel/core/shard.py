@@ -42,7 +42,7 @@ from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
-from sentinel.core.rules import Memories, Rule, RuleSet, met
+from sentinel.core.sigma import Memories, Rule, RuleSet, met
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
@@ -78,7 +78,7 @@ class Shard:
     detectors: Sequence[Detector]
     common: Common
     timezone: str = "Europe/Paris"
-    rules: RuleSet = field(default_factory=RuleSet)
+    sigma: RuleSet = field(default_factory=RuleSet)
     book: ContextBook = field(default_factory=ContextBook)
     roles: RoleTable = field(default_factory=tables.roles)
     pairs: PairTable = field(default_factory=tables.pairs)
@@ -107,9 +107,9 @@ class Shard:
         self.stories = Stories(self.tenant)
         self.rates = self.common.baselines.rates([])
         self._zone = ZoneInfo(self.timezone)
-        self._correlations = Correlations(self.rules.correlations)
-        self._memories, self._asked = Memories(self._zone), self.rules.asked
-        self._ordered = sorted(self.rules.rules, key=lambda rule: rule.on_facts)
+        self._correlations = Correlations(self.sigma.correlations)
+        self._memories, self._asked = Memories(self._zone), self.sigma.asked
+        self._ordered = sorted(self.sigma.rules, key=lambda rule: rule.on_facts)
         self._plain = sum(not rule.on_facts for rule in self._ordered)
         self._on_facts = self._ordered[self._plain :]
 
@@ -265,7 +265,7 @@ class Shard:
             if len(where):
                 for hit in _hits(detector, view.at(where), where):
                     hits.setdefault(hit.at, []).append(hit)
-        if self.rules and len(rows):
+        if self.sigma and len(rows):
             for hit in self._met(work, rows):
                 hits.setdefault(hit.at, []).append(hit)
         kinds = self._kinds(view)
@@ -294,7 +294,7 @@ class Shard:
     def _hits_at(self, work: Work, at: int, row: int, event: EventRef, rules: list[Rule]) -> Iterator[Hit]:
         """Yield what the rules that one event meets find on it, and the correlations that it completes."""
         yield from (Hit(at, rule, rule.p_value, _words_of_rule(rule)) for rule in rules if rule.finds)
-        if self.rules.correlations:
+        if self.sigma.correlations:
             told = Met(event, [rule.name for rule in rules], self._columns_of(work, row))
             for found in self._correlations.feed(told):
                 if found.correlation.finds:

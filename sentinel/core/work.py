@@ -19,7 +19,7 @@ from sentinel.core.facts.baselines import SERVICE_ROLE
 from sentinel.core.facts.declare import FACTS
 from sentinel.core.facts.kernel import hour_end
 from sentinel.core.facts.stage import Columns
-from sentinel.core.rules import Memories, View
+from sentinel.core.sigma import Memories, View
 
 SENSITIVE: Final = frozenset(
     {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}

@@ -39,7 +39,7 @@ level: low
 
 
 def _pipeline(loaded: Loaded = SHIPPED) -> Pipeline:
-    return Pipeline("ch-test", (), per_day=0.0, rules=loaded.rule_set)
+    return Pipeline("ch-test", (), per_day=0.0, sigma=loaded.rule_set)
 
 
 def _alerts(rows: Sequence[EventRow], cuts: Sequence[int], *, restart: bool = False) -> dict[str, Alert]:
@@ -83,7 +83,7 @@ def test_cuts_and_restarts_change_nothing(cuts: list[int], restart: bool) -> Non
 def test_people_divided_among_shards_have_the_same_alerts() -> None:
     """Three shards whose hours close together tell what one does: nothing hangs on what others' people do."""
     common = Common(None, 0.0)
-    shards = [Shard("ch-test", (), common, rules=SHIPPED.rule_set) for _ in range(3)]
+    shards = [Shard("ch-test", (), common, sigma=SHIPPED.rule_set) for _ in range(3)]
     found: dict[str, Alert] = {}
     for row in _hard_day():
         if (hour := row.occurred_at // HOUR_US) > shards[0].hour:

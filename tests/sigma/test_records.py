@@ -11,7 +11,7 @@ import pytest
 from models.sigma.loading import Loaded
 from models.sigma.refusals import Reason
 from sentinel.assembly import source
-from sentinel.assembly.rules import marked
+from sentinel.assembly.sigma import marked
 from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.pipeline import Pipeline
 from tests.real import REAL, needs_real
@@ -92,7 +92,7 @@ def test_a_mark_is_a_finding(rules: Callable[[str], Loaded]) -> None:
         .decode([json.dumps(_trail("StopLogging")).encode()])
         .rows
     )
-    done = Pipeline("ch", (), rules=loaded.rule_set).process(batch_of("ch", rows, Provenance("aws_cloudtrail")))
+    done = Pipeline("ch", (), sigma=loaded.rule_set).process(batch_of("ch", rows, Provenance("aws_cloudtrail")))
     assert [alert.detectors for alert in done.alerts] == [("sigma:trail",)]
 
 

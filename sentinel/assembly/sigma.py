@@ -14,7 +14,7 @@ from streams.faults import report
 if TYPE_CHECKING:
     from models.sigma.history import Query
     from models.sigma.loading import Loaded
-    from sentinel.core.rules import RuleSet
+    from sentinel.core.sigma import RuleSet
     from sentinel.settings import Settings
     from streams.sources.contract import Mark, Source
 
@@ -39,7 +39,7 @@ def sigma_rules(places: Sequence[str]) -> Loaded:
 
 def rule_set(settings: Settings) -> RuleSet:
     """Return the rules that run; how many were refused is logged, `sentinel sigma check` says why."""
-    from sentinel.core.rules import RuleSet
+    from sentinel.core.sigma import RuleSet
 
     if not settings.sigma:
         return RuleSet()
