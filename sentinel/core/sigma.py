@@ -156,7 +156,7 @@ class _Memory:
         """Return which of the texts of these numbers a test accepts; it is asked once about each."""
         known = self.answers.get(test)
         if known is None or len(known) < len(self.names):
-            known = self.answers[test] = grown_answers(known, len(self.names))
+            known = self.answers[test] = _grown(known, len(self.names))
         answers = known[codes]
         if (unasked := answers < 0).any():
             for code in set(codes[unasked].tolist()):
@@ -166,7 +166,7 @@ class _Memory:
         return mask
 
 
-def grown_answers(known: NDArray[np.int8] | None, least: int) -> NDArray[np.int8]:
+def _grown(known: NDArray[np.int8] | None, least: int) -> NDArray[np.int8]:
     """Return the answers with room for twice as many texts as there are; what is new was not asked yet."""
     grown = np.full(max(16, 2 * least), -1, dtype=np.int8)
     if known is not None:
@@ -203,9 +203,6 @@ class View:
         self._batch, self._facts, self._memories = batch, facts, memories
         self._coded: dict[str, tuple[NDArray[Any], _Memory]] = {}
         self._times: dict[Part, NDArray[np.int64]] = {}
-
-    def __len__(self) -> int:
-        return len(self._batch)
 
     def accepted(self, test: TextTest, rows: Places) -> Mask:
         """Return at which of some rows the text of a column is one that the test accepts."""
