@@ -17,9 +17,10 @@ import numpy as np
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from sentinel import assembly
 from sentinel.assembly import alert_formats, detectors
 from sentinel.core.batch import ACTIONS
-from sentinel.core.detector import Detector, Evidence, Facts, Scope
+from sentinel.core.detector import Detector, Evidence, Facts, Pattern, Scope
 from sentinel.core.explain import EXPLANATIONS, Explanation
 from sentinel.core.facts import declare
 from sentinel.core.facts.declare import FACTS, METRICS, PER_METRIC, RATES, SESSION, Fact
@@ -53,6 +54,11 @@ Findings on one person within a day make one alert; of findings in one group, wh
 
 All that are found run, unless the setting `SENTINEL_DETECTORS` names some ([settings](settings.md)). A hospital adds its own
 through the entry-point group `sentinel.detectors`. One that needs context is silent without it ([context](context.md)).
+"""
+SIGMA_RULES_INTRO: Final = """\
+# Sigma rules that come along
+
+They run where `SENTINEL_SIGMA` names `shipped`; how they work, and how to write others, is in [sigma.md](sigma.md).
 """
 FACTS_INTRO: Final = """\
 # Facts
@@ -393,6 +399,21 @@ def _written_default(field: FieldInfo) -> str:
     return "" if value in (None, (), {}) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
+def sigma_rules_page() -> str:
+    """Return the page of the Sigma rules that come along."""
+    loaded = assembly.sigma_rules([assembly.SHIPPED_RULES])
+    files = {name: one.file for name, one in loaded.rules.items()} | {name: one for name, (one, _) in loaded.correlations.items()}
+    found = [_sigma_rule(pattern, files[pattern.name].name) for pattern in loaded.rule_set.patterns]
+    return _page(SIGMA_RULES_INTRO, *found)
+
+
+def _sigma_rule(pattern: Pattern, file: str) -> str:
+    card = pattern.card
+    lines = [f"## {pattern.name.removeprefix('sigma:')}", f"*{pattern.title_en} · {pattern.title_fr}*", card.what]
+    lines += [f"False alarms: {card.false_positives}", f"`models/sigma/rules/{file}`; {card.why}"]
+    return "\n\n".join((*lines, "References: " + ", ".join(card.references)))
+
+
 PAGES: Final[dict[str, Page]] = {
     "configuration_keys.md": configuration_keys_page,
     "detectors.md": detectors_page,
@@ -402,6 +423,7 @@ PAGES: Final[dict[str, Page]] = {
     "output_keys.md": output_keys_page,
     "rule_keys.md": rule_keys_page,
     "settings.md": settings_page,
+    "sigma_rules.md": sigma_rules_page,
 }
 
 

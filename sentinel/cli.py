@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from sentinel.commands import offline, outputs, rejected, report, rules, service, shadow, sources, topics, verdict, worker
+from sentinel.commands import offline, outputs, rejected, report, rules, service, shadow, sigma, sources, topics, verdict, worker
 from sentinel.commands.terminal import tell
 from sentinel.core.errors import RefusedToStartError, SentinelError
 from sentinel.lean import look_for_garbage_rarely
@@ -32,6 +32,7 @@ app.add_typer(rejected.app, name="rejected")
 app.add_typer(report.app, name="report")
 app.add_typer(rules.app, name="rules")
 app.add_typer(shadow.app, name="shadow")
+app.add_typer(sigma.app, name="sigma")
 app.add_typer(sources.app, name="sources")
 app.add_typer(topics.app, name="topics")
 

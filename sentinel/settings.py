@@ -38,6 +38,7 @@ class Settings(BaseModel):
     mappings: tuple[str, ...] = Field((), description="files and folders of mappings: formats that a YAML file describes")
     sources: tuple[str, ...] | None = Field(None, description="names of the formats that are taken; none: all that are found")
     detectors: tuple[str, ...] | None = Field(None, description="names of the detectors that run; none: all that are found")
+    sigma: tuple[str, ...] = Field((), description="files and folders of Sigma rules that run; `shipped`: those that come along")
     model: bool = Field(default=True, description="whether the online model runs beside the detectors")
     outputs: str | None = Field(None, description="file (YAML) of whom alerts are told to: webhooks, syslog, mail")
     rules: str | None = Field(

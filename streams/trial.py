@@ -148,7 +148,7 @@ class Trying:
 
     def _fields(self) -> Iterator[FieldTold]:
         for at, name in enumerate(EventRow._fields):
-            if name == "sub":
+            if name in {"sub", "marks"}:
                 continue
             counted = Counter(row[at] for row in self._rows)
             origin = "" if self._origins is None else self._origins.get(name, "")

@@ -19,7 +19,8 @@ from sentinel.core.errors import SentinelError
 from sentinel.core.event import AHEAD_MAX_US, HOUR_US, EventRow
 from streams.rows import NONE, PLACE, Int64s, Rows
 
-VERSION: Final = b"2"
+VERSION: Final = b"3"
+READABLE: Final = (b"2", VERSION)  # of 2, events had no marks
 HEADERS: Final = [("v", VERSION)]
 RECORD_BYTES: Final = 1 << 20  # a record is closed before it grows larger
 ACTORS_MAX: Final = 200_000
@@ -97,7 +98,7 @@ def unpack(record: bytes, headers: Sequence[tuple[str, bytes]]) -> list[Slice]:
     Raises:
         WireError: it is not one of ours, or of a version that is not known here.
     """
-    if dict(headers).get("v") != VERSION:
+    if dict(headers).get("v") not in READABLE:
         raise WireError("a record of `events` has a version that is not known here")
     try:
         return [_unpacked(packed) for packed in _unpacker.decode(record)]

@@ -7,10 +7,13 @@ from sentinel.assembly.formats import is_mapping_file, mapping_files, source, so
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
 from sentinel.assembly.rules import last_verdicts, preview_rules, rule_file, rules
+from sentinel.assembly.sigma import SHIPPED as SHIPPED_RULES
+from sentinel.assembly.sigma import history_query, search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
 
 __all__ = [
     "MODEL_NAME",
+    "SHIPPED_RULES",
     "Store",
     "alert_formats",
     "backfill",
@@ -21,6 +24,7 @@ __all__ = [
     "dead_letters",
     "detectors",
     "gateway",
+    "history_query",
     "is_mapping_file",
     "last_verdicts",
     "mapping_files",
@@ -39,7 +43,9 @@ __all__ = [
     "rule_file",
     "rules",
     "sample_alert",
+    "search_history",
     "serve",
+    "sigma_rules",
     "source",
     "sources",
     "store_writer",

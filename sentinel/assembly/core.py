@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sentinel.assembly.sigma import rule_set
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.plugins import discover, enabled
@@ -66,7 +67,7 @@ def pipeline(
     found = detectors(settings.detectors)
     if told is None:
         model, budget = (online_model() if settings.model else None), settings.budget
-        return Pipeline(tenant or settings.tenant, found, model, budget, settings.timezone, rules)
+        return Pipeline(tenant or settings.tenant, found, model, budget, settings.timezone, rules, sigma=rule_set(settings))
     runs = settings.model if told.model is None else told.model
     return Pipeline(
         tenant=tenant or settings.tenant,
@@ -76,6 +77,7 @@ def pipeline(
         timezone=settings.timezone,
         rules=rules,
         configuration=told.version,
+        sigma=rule_set(settings),
     )
 
 

@@ -12,6 +12,7 @@ from sentinel.assembly.core import context_decoder, detectors, online_model
 from sentinel.assembly.embedded import run
 from sentinel.assembly.formats import sources
 from sentinel.assembly.rules import rules
+from sentinel.assembly.sigma import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 from sentinel.lean import look_for_garbage_rarely
@@ -117,13 +118,13 @@ def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> Assesso
 
     if settings.kafka_state_key is None:
         raise RefusedToStartError("workers need one key for the state they hand each other: SENTINEL_KAFKA_STATE_KEY")
-    found, under = detectors(settings.detectors), rules(settings)
+    found, under, sigma = detectors(settings.detectors), rules(settings), rule_set(settings)
     return AssessorParts(
         bus=kafka,
         topics=declared,
         tenant=settings.tenant,
         build_common=lambda: Common(online_model() if settings.model else None, settings.budget),
-        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone, under),
+        build_shard=lambda common: Shard(settings.tenant, found, common, settings.timezone, under, sigma=sigma),
         unpack_closing=Closing.unpack,
         decode_context=context_decoder(),
         open_store=partial(Store, settings),

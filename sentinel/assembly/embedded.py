@@ -17,6 +17,7 @@ from sentinel.assembly.formats import sources
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
 from sentinel.assembly.rules import rules
+from sentinel.assembly.sigma import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
 
@@ -120,7 +121,7 @@ def application(settings: Settings, service: Service) -> FastAPI:
         version=version("sentinel-access"),
         zone=ZoneInfo(settings.timezone),
         clock=clock,
-        detectors=detectors(settings.detectors),
+        detectors=[*detectors(settings.detectors), *rule_set(settings).patterns],
         model=MODEL_NAME if settings.model else None,
     )
     pages = Pages(site)

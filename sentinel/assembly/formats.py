@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streams.sources
 from sentinel.assembly.core import detectors
+from sentinel.assembly.sigma import marked, markers
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.plugins import discover
 from streams.sources.contract import Source
@@ -26,6 +27,7 @@ def sources(settings: Settings | None = None) -> dict[str, Source]:
         RefusedToStartError: one is not there or there twice, or a mapping cannot be used.
     """
     built_in, files = discover("streams.sources", "SOURCE", Source), mapping_files(settings)
+    built_in |= {name: marked(built_in[name], mark) for name, mark in markers(settings).items()}
     if settings is None or settings.sources is None:
         return built_in | {name: _mapped(path, settings) for name, path in files.items()}
     missing = sorted(set(settings.sources) - built_in.keys() - files.keys())
@@ -47,7 +49,8 @@ def source(name: str, settings: Settings | None = None) -> Source:
     if name not in found:
         there = ", ".join(sorted({*found, *files}))
         raise RefusedToStartError(f"no such format: {name} (there are: {there})")
-    return found[name]
+    mark = markers(settings).get(name)
+    return found[name] if mark is None else marked(found[name], mark)
 
 
 def mapping_files(settings: Settings | None = None) -> dict[str, Path]:

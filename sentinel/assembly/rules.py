@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sentinel.assembly.core import MODEL_NAME, detectors, pipeline
 from sentinel.assembly.formats import must_be_there, source, sources
+from sentinel.assembly.sigma import rule_set
 from sentinel.core.rules import NO_RULES, WATCH_LIST, Rules
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def rule_file(settings: Settings, path: Path) -> File:
 
     file = read(path)
     names_sources = any(one.selector().sources for one in file.declared())
-    known = [*(detector.name for detector in detectors()), MODEL_NAME, WATCH_LIST]
+    found = [*detectors(), *rule_set(settings).patterns]
+    known = [*(pattern.name for pattern in found), MODEL_NAME, WATCH_LIST]
     check_names(file, known, sorted(sources(settings)) if names_sources else ())
     return file
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from sentinel.commands.terminal import AsJson, items, octets, put, show, show_rows, tell
-from sentinel.core.errors import RefusedToStartError, SentinelError
+from sentinel.commands.terminal import AsJson, items, octets, put, show, show_rows, tell, time_of
+from sentinel.core.errors import SentinelError
 
 
 def replay(
@@ -74,20 +74,6 @@ def _octets_of(files: list[str]) -> int | None:
     from streams.files import size
 
     return sum(size(file) for file in files if Path(file).is_file()) or None
-
-
-def time_of(text: str | None, option: str) -> int | None:
-    """Return the time that an option tells, µs since 1970 UTC.
-
-    Raises:
-        RefusedToStartError: it is none.
-    """
-    from sentinel.core.event import microseconds, moment
-
-    try:
-        return None if text is None else microseconds(moment(text))
-    except ValueError:
-        raise RefusedToStartError(f"{option} is a time as 2026-03-01T00:00:00+01:00") from None
 
 
 def simulate(

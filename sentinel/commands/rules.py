@@ -10,9 +10,8 @@ from urllib.parse import quote
 
 import typer
 
-from sentinel.commands.offline import time_of
 from sentinel.commands.report import Url, all_alerts, ask
-from sentinel.commands.terminal import AsJson, items, show, show_rows
+from sentinel.commands.terminal import AsJson, items, show, show_rows, time_of
 from sentinel.core.errors import RefusedToStartError
 
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sentinel.core.errors import RefusedToStartError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import ProgressColumn
@@ -24,6 +26,20 @@ def tell(text: str, error: Exception | None = None) -> None:
     from rich.markup import escape
 
     Console(stderr=True).print(text, *([escape(str(error))] if error else []), highlight=False)
+
+
+def time_of(text: str | None, option: str) -> int | None:
+    """Return an option's time in µs since 1970 UTC; None: it was not given.
+
+    Raises:
+        RefusedToStartError: it is no RFC 3339 time with an offset.
+    """
+    from sentinel.core.event import microseconds, moment
+
+    try:
+        return None if text is None else microseconds(moment(text))
+    except ValueError:
+        raise RefusedToStartError(f"{option} is a time as 2026-03-01T00:00:00+01:00") from None
 
 
 def put(shown: RenderableType) -> None:

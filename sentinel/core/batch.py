@@ -61,6 +61,7 @@ class EventBatch:
     site: list[str]
     session: list[str]
     destination: Int8s
+    marks: list[str]
     partition: Int64s
     offset: Int64s
     ordinal: Int64s

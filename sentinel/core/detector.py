@@ -147,12 +147,10 @@ def always(observed: Scalar, usual: Usual, fr: str, en: str) -> Callable[[Facts,
     return lambda _facts, _i: words
 
 
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """One pattern of misuse.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """What is told of one pattern of misuse, and how a finding of it counts.
 
-    `match` tells, of each event, whether the pattern is there. `p_value` gives, for facts of hits alone,
-    how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
     `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
     same, the strongest alone counts. `after_hours`: the finding is made that long
     after its event, if the person has not written in the patient's record since the event; `only_look`: nor opened it again.
@@ -165,15 +163,25 @@ class Detector:
     title_en: str
     scope: Scope
     card: Card
-    match: Callable[[Facts], Mask]
-    p_value: Callable[[Facts], Column]
-    say: Callable[[Facts, int], Words]
     weight: float = 1.0
     group: str = ""
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
     only_look: bool = False
     measured: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector(Pattern):
+    """One pattern of misuse, as facts show it.
+
+    `match` tells, of each event, whether the pattern is there. `p_value` gives, for facts of hits alone,
+    how often chance gives as much on ordinary work, in (0, 1]. `say` puts hit `i` into words.
+    """
+
+    match: Callable[[Facts], Mask]
+    p_value: Callable[[Facts], Column]
+    say: Callable[[Facts, int], Words]
 
 
 @frozen

@@ -208,7 +208,8 @@ class AccessEvent(BaseModel):
 class EventRow(NamedTuple):
     """An `AccessEvent` on the hot path: the same fields, time in µs since 1970 UTC, `sub` beside `id`.
 
-    `sub` tells apart the events of one source message (its patients), empty when there is one.
+    `sub` tells apart the events of one source message (its patients), empty when there is one. `marks` names the rules
+    (of those that look at records as they came) whose conditions the record met, a space before and behind each.
     Whoever builds a row vouches for what `AccessEvent` would have checked; property tests hold both together.
     """
 
@@ -235,6 +236,7 @@ class EventRow(NamedTuple):
     site: str
     session: str
     destination: str
+    marks: str = ""
 
 
 def row_of(event: AccessEvent, sub: str = "") -> EventRow:

@@ -21,6 +21,7 @@ from sentinel.core.detector import Detector
 from sentinel.core.model import Model
 from sentinel.core.rules import NO_RULES, Rules
 from sentinel.core.shard import Shard
+from sentinel.core.sigma import RuleSet
 from sentinel.core.snapshot import Snapshots
 from sentinel.core.work import Processed
 
@@ -39,12 +40,13 @@ class Pipeline:
     timezone: str = "Europe/Paris"
     rules: Rules = NO_RULES
     configuration: str = ""
+    sigma: RuleSet = field(default_factory=RuleSet)
     common: Common = field(init=False)
     shard: Shard = field(init=False)
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules, self.configuration)
+        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules, self.configuration, self.sigma)
 
     @property
     def book(self) -> ContextBook:

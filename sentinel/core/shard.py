@@ -7,8 +7,9 @@ are cut and people are divided among shards. What hangs on other people's doings
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log10
 from typing import Final, NamedTuple
@@ -25,7 +26,8 @@ from sentinel.core.closing import Closing, strangers
 from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord, Judgement, Verdict
-from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Scope, Words
+from sentinel.core.correlation import Completed, Correlations, Met, Window, Windows
+from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Pattern, Scope, Words
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import DAY_US, HOUR_US, Action
 from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode, trade
@@ -41,6 +43,7 @@ from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.rules import NO_RULES, WATCH_LIST, InForce, Looked, Rules, watched_access
+from sentinel.core.sigma import Memories, Rule, RuleSet, met
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
 from sentinel.core.surprise import surprise_in_words
@@ -66,6 +69,10 @@ class Watched:
     held: tuple[str, ...]  # the rules for its event
 
 
+Shown = tuple[Finding, Sequence[EventRef]]
+"""A finding, with the earlier events that show the same."""
+
+
 @dataclass(slots=True)
 class Shard:
     """Context in through `know`, micro-batches through `take`, `assess` and `finish`, hours ended by `closing` and `close`.
@@ -79,6 +86,7 @@ class Shard:
     timezone: str = "Europe/Paris"
     rules: Rules = NO_RULES
     configuration: str = ""
+    sigma: RuleSet = field(default_factory=RuleSet)
     book: ContextBook = field(default_factory=ContextBook)
     roles: RoleTable = field(default_factory=tables.roles)
     pairs: PairTable = field(default_factory=tables.pairs)
@@ -96,12 +104,23 @@ class Shard:
     found: dict[tuple[int, str], int] = field(default_factory=dict)  # of the open day: person and detector -> strongest, its bin
     rates: NDArray[np.float64] = field(init=False)  # (roles, RATES), by the day that closed last
     _zone: ZoneInfo = field(init=False)
+    _correlations: Correlations = field(init=False)
+    _memories: Memories = field(init=False)
+    _asked: tuple[str, ...] = field(init=False)  # columns that correlations want to know
+    _ordered: list[Rule] = field(init=False)  # first those that look at no facts:
+    _plain: int = field(init=False)  # so many
+    _on_facts: list[Rule] = field(init=False)
     _changed: dict[str, Story] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stories = Stories(self.tenant)
         self.rates = self.common.baselines.rates([])
         self._zone = ZoneInfo(self.timezone)
+        self._correlations = Correlations(self.sigma.correlations)
+        self._memories, self._asked = Memories(self._zone), self.sigma.asked
+        self._ordered = sorted(self.sigma.rules, key=lambda rule: rule.on_facts)
+        self._plain = sum(not rule.on_facts for rule in self._ordered)
+        self._on_facts = self._ordered[self._plain :]
 
     @property
     def hour(self) -> int:
@@ -114,7 +133,8 @@ class Shard:
 
     def take(self, batch: EventBatch) -> Work:
         """Take a micro-batch of this tenant's events, in their order, to be assessed piece by piece."""
-        work = work_on(batch, self.book, self._zone)
+        work = work_on(batch, self.book, self._zone, self._memories)
+        work.met = met(self._ordered[: self._plain], work.view, np.arange(len(batch)))
         self._make_room(len(batch))
         return work
 
@@ -175,6 +195,7 @@ class Shard:
             self._begin_day(hour)
         if hour // (24 * 7) > before // (24 * 7) > 0:
             self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
+        self._correlations.close(hour)
         for story in self.stories.expire(hour):
             self._ended(story)
 
@@ -184,7 +205,8 @@ class Shard:
         Between micro-batches, and once `changed` was asked for: alerts on their way are no state.
         """
         state = {name: getattr(self, name) for name in _STATE}
-        return _SNAPSHOTS.pack({"tenant": self.tenant, "detectors": self._names(), **state})
+        whose = {"tenant": self.tenant, "detectors": self._names(), "correlations": self._correlations.state}
+        return _SNAPSHOTS.pack({**whose, **state})
 
     def restore(self, snapshot: bytes, *, adopting: bool = False) -> None:
         """Become the shard whose `snapshot` it is; `adopting`: what waits of detectors that are not among ours is dropped.
@@ -200,6 +222,7 @@ class Shard:
         for name in _STATE:
             setattr(self, name, state[name])
         self.watched = deque(watched for watched in self.watched if watched.detector in self._names())
+        self._correlations.restore(state["correlations"])
         self.rates = np.zeros((0, len(RATES)))
 
     def _names(self) -> list[str]:
@@ -253,6 +276,9 @@ class Shard:
             if len(where):
                 for hit in _hits(detector, view.at(where), where):
                     hits.setdefault(hit.at, []).append(hit)
+        if self.sigma and len(rows):
+            for hit in self._met(work, rows):
+                hits.setdefault(hit.at, []).append(hit)
         kinds, in_force = self._kinds(view), self._in_force(work, rows)
         asked = in_force.asked(work.columns.actor[rows], work.columns.patient[rows])
         notable = sorted({*kinds.nonzero()[0].tolist(), *hits, *asked})
@@ -266,7 +292,7 @@ class Shard:
             if i in hits:
                 self._tell(work, row, ref, view, hits[i], held)
             if i in asked and (wanted := self.rules.wants_every(held)):
-                self._conclude(work, row, ref, [watched_access(wanted)], held)
+                self._conclude(work, row, ref, [(watched_access(wanted), ())], held)
 
     def _in_force(self, work: Work, rows: NDArray[np.int64]) -> InForce:
         """Return the rules that may hold for the events at `rows`."""
@@ -280,6 +306,34 @@ class Shard:
         if ref.occurred_at // HOUR_US != self.hour or not (held or actor in self.held):
             return
         self.held[actor] = held
+
+    def _met(self, work: Work, rows: NDArray[np.int64]) -> Iterator[Hit]:
+        """Yield what rules and their correlations find on the events at `rows`, in the events' order."""
+        start = int(rows[0])
+        low, high = bisect_left(work.met, (start, 0)), bisect_left(work.met, (int(rows[-1]) + 1, 0))
+        found = work.met[low:high] + [(row, self._plain + number) for row, number in met(self._on_facts, work.view, rows)]
+        by_row: dict[int, list[Rule]] = {}
+        for row, number in sorted(found):
+            if work.fresh[row]:
+                by_row.setdefault(row, []).append(self._ordered[number])
+        places = np.array(list(by_row), dtype=np.int64)
+        order = np.searchsorted(rows, places).tolist()
+        for at, row, event in zip(order, places.tolist(), _refs(work, places, np.zeros_like(places)), strict=True):
+            yield from self._hits_at(work, at, row, event, by_row[row])
+
+    def _hits_at(self, work: Work, at: int, row: int, event: EventRef, rules: list[Rule]) -> Iterator[Hit]:
+        """Yield what the rules that one event meets find on it, and the correlations that it completes."""
+        yield from (Hit(at, rule, rule.p_value, _words_of_rule(rule)) for rule in rules if rule.finds)
+        if self.sigma.correlations:
+            told = Met(event, [rule.name for rule in rules], self._columns_of(work, row))
+            for found in self._correlations.feed(told):
+                if found.correlation.finds:
+                    yield Hit(at, found.correlation, found.correlation.p_value, _words_of_correlation(found), found.others)
+
+    def _columns_of(self, work: Work, row: int) -> dict[str, str]:
+        """Return what correlations ask of an event; a person is the same under each of their names."""
+        told = {name: str(getattr(work.batch, name)[row]) for name in self._asked}
+        return told | {"actor_id": self.book.actor_codes.name(int(work.columns.actor[row]))}
 
     def _view(self, work: Work, rows: NDArray[np.int64]) -> Facts:
         """Return the facts of the events at `rows`: consecutive ones, but for duplicates."""
@@ -318,23 +372,24 @@ class Shard:
             if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
                 self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event, held))
-        at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in hits if not hit.detector.after_hours]
+        now = [hit for hit in hits if not hit.detector.after_hours]
+        at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in now]
         if at_once:
             work.assessment.p_value[row] = min([finding.p_value for finding in at_once])
             told = [(finding.detector, finding.words.observed) for finding in at_once]
             work.assessment.weighed[row] = {name: observed for name, observed in told if observed is not None}
-        self._conclude(work, row, event, at_once, held)
+        self._conclude(work, row, event, [(finding, hit.others) for finding, hit in zip(at_once, now, strict=True)], held)
         story = self.stories.open.get(actor)
         if story is not None and int(work.batch.action[row]) in _ACTS and story.acted_on(event.patient) and story.lasts:
             self._changed[story.id] = story
 
-    def _conclude(self, work: Work, row: int, event: EventRef, findings: list[Finding], held: tuple[str, ...]) -> None:
+    def _conclude(self, work: Work, row: int, event: EventRef, findings: Sequence[Shown], held: tuple[str, ...]) -> None:
         """Add the findings on one event to the person's story, and their detectors to what is kept of it."""
         found, actor = work.assessment.detectors, int(work.columns.actor[row])
         if findings:
-            found[row] = (*found.get(row, ()), *[finding.detector for finding in findings])
-        for finding in findings:
-            self._found(actor, event, finding, held)
+            found[row] = (*found.get(row, ()), *[finding.detector for finding, _ in findings])
+        for finding, others in findings:
+            self._found(actor, event, finding, held, others)
 
     def _finding(self, actor: int, patient: int, hit: Hit, unexplained: bool) -> Finding:
         detector = hit.detector
@@ -355,12 +410,13 @@ class Shard:
             return 1.0
         return book.feedback.factor(book.actor_codes.name(actor), detector, book.patient_codes.name(patient))
 
-    def _found(self, actor: int, event: EventRef, finding: Finding, held: tuple[str, ...]) -> None:
-        """Add a finding to the person's story, given the rules `held` for its event."""
+    def _found(
+        self, actor: int, event: EventRef, finding: Finding, held: tuple[str, ...], others: Sequence[EventRef] = ()
+    ) -> None:
+        """Add a finding to the person's story, given the rules `held` for its event and earlier ones that show it."""
         story, ended = self.stories.of(actor, event)
         if ended is not None:
             self._ended(ended)
-        others: list[EventRef] = []
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
@@ -496,7 +552,7 @@ _STATE: Final = (
 )
 _SNAPSHOTS: Final = Snapshots(
     (
-        *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched),
+        *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched, Window, Windows),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
         *(Feedback, Verdict, Judgement),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
@@ -529,12 +585,13 @@ def _reasons(reasons: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool
 
 
 class Hit(NamedTuple):
-    """What a detector found. `at`: on which event of those it looked at."""
+    """What a detector or a rule found. `at`: on which event of those it looked at; `others`: earlier ones that show it."""
 
     at: int
-    detector: Detector
+    detector: Pattern
     p_value: float
     words: Words
+    others: tuple[EventRef, ...] = ()
 
 
 def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
@@ -557,6 +614,15 @@ def _looked(work: Work, row: int) -> Looked:
         batch.source[row],
         batch.application[row],
     )
+
+
+def _words_of_rule(rule: Rule) -> Words:
+    return Words(1, Usual(None, None), rule.fr, rule.en)
+
+
+def _words_of_correlation(found: Completed) -> Words:
+    one, count = found.correlation, found.observed
+    return Words(count, Usual(None, None), one.fr.format(count=count), one.en.format(count=count))
 
 
 def _refs(work: Work, rows: NDArray[np.int64], kinds: NDArray[np.int64]) -> list[EventRef]:

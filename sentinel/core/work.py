@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from sentinel.core.facts.baselines import SERVICE_ROLE
 from sentinel.core.facts.declare import FACTS
 from sentinel.core.facts.kernel import hour_end
 from sentinel.core.facts.stage import Columns
+from sentinel.core.sigma import Memories, View
 
 SENSITIVE: Final = frozenset(
     {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
@@ -47,6 +48,8 @@ class Work:
     facts: NDArray[np.float32]
     assessment: Assessment
     fresh: NDArray[np.bool_]
+    view: View
+    met: list[tuple[int, int]] = field(default_factory=list)  # row and number of each rule that looks at no facts
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -60,12 +63,13 @@ class Work:
         return int(hour_end(self.columns.occurred_at, start, hour))
 
 
-def work_on(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Work:
+def work_on(batch: EventBatch, book: ContextBook, zone: ZoneInfo, memories: Memories) -> Work:
     """Return the batch coded by the book, which numbers names it did not know; `zone`: of the site's hours."""
     n = len(batch)
     assessment = Assessment(explained_by=[], p_value=np.full(n, np.nan, dtype=np.float32))
     facts = np.full((len(FACTS), n), np.nan, dtype=np.float32)
-    return Work(batch, _columns(batch, book, zone), facts, assessment, np.zeros(n, dtype=np.bool_))
+    view = View(batch, facts, memories)
+    return Work(batch, _columns(batch, book, zone), facts, assessment, np.zeros(n, dtype=np.bool_), view)
 
 
 def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:

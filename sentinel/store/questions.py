@@ -167,6 +167,22 @@ class Questions:
         raw = self._raw(tenant, found)
         return [Evidence(access, raw.get((access.source, access.partition, access.offset))) for access in found]
 
+    def events_of_rule(
+        self,
+        statement: str,
+        tenant: str,
+        told: dict[str, Any],
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return the events that a rule's statement gives, with their keys (hex) and times; `told`: what is bound in it."""
+        rows = self._rows(statement, told | {"tenant": tenant, "limit": limit, **_period(since, until)})
+        return [
+            dict(zip(("key", "occurred_at", "source", "id", "actor_id", "patient_id"), (key, rfc3339(at), *rest), strict=True))
+            for key, at, *rest in rows
+        ]
+
     def counts(self, tenant: str, since: int | None = None, until: int | None = None) -> Counts:
         """Return how much is kept in whole days (UTC), of which the first and the last hold `since` and `until`."""
         asked = {"tenant": tenant, **_period(since, until)}

@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sentinel.core.detector import Detector
+from sentinel.core.detector import Pattern
 from sentinel.web import views
 from sentinel.web.language import CODES, Code, Language, code_of, preferred
 from sentinel.web.ports import Clock
@@ -55,7 +55,7 @@ class Site:
     version: str
     zone: ZoneInfo
     clock: Clock
-    detectors: Sequence[Detector] = ()
+    detectors: Sequence[Pattern] = ()
     model: str | None = None
 
 
@@ -145,7 +145,7 @@ def _same_page(request: Request, code: Code) -> str:
     return f"?{urlencode([*kept, ('lang', code)])}"
 
 
-def _title(detectors: Mapping[str, Detector], t: Language, name: str) -> str:
+def _title(detectors: Mapping[str, Pattern], t: Language, name: str) -> str:
     """Return what a detector is called; one that is not enabled (any more), or the model, by a text of ours or its name."""
     detector = detectors.get(name)
     if detector is None:

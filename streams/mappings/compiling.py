@@ -34,7 +34,7 @@ MEDIA_TYPES: Final = {
 }
 
 _new_row: Final = partial(tuple.__new__, EventRow)
-_BLANKS: Final = dict.fromkeys(OPTIONAL, "") | {"outcome": "success", "actor_type": "human"}
+_BLANKS: Final = dict.fromkeys(OPTIONAL, "") | {"outcome": "success", "actor_type": "human", "marks": ""}
 
 
 class UnknownPlaceError(ValueError):

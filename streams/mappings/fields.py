@@ -201,4 +201,4 @@ def wheres_of(fields: Fields, where: Pointers) -> dict[str, Where]:
     return {name: where(selectors[0]) if selectors else Where("") for name, selectors in told.items()}
 
 
-OPTIONAL: Final = tuple(name for name in EventRow._fields if name not in {"id", "sub", "occurred_at", "resource_count"})
+OPTIONAL: Final = tuple(name for name in EventRow._fields if name not in {"id", "sub", "occurred_at", "resource_count", "marks"})

@@ -129,7 +129,7 @@ class _Drafting:
         yield f"  id: {_quoted(fields['id'])}" if "id" in fields and self._is_unique(fields["id"]) else "  id: derived"
         yield from self._time(fields)
         for name in EventRow._fields:
-            if name in {"id", "sub", "occurred_at"}:
+            if name in {"id", "sub", "occurred_at", "marks"}:
                 continue
             if name in _ENUMERATED:
                 yield from self._enumerated(name, fields.get(name))

@@ -25,6 +25,11 @@ class Decoded:
     skipped: int = 0
 
 
+Decode = Callable[[Sequence[bytes]], Decoded]
+Mark = Callable[[bytes], str]
+"""Tells what a row is marked with, given the document that gave it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One format.
@@ -33,13 +38,15 @@ class Source:
     what they hold: a bad record becomes a `Rejection`, the others go on.
     `split` cuts a file's bytes into records for formats that are not one record a line; None: NDJSON.
     `has_header`: a file's first line names its columns, and a record is a line behind that one.
+    `marking` returns a `decode` that marks rows by the documents they come from; None: the format has no such documents.
     `cut` does so with an open file, in blocks of records and the lines (from 1) they begin on; None: see `streams.files`.
     """
 
     name: str
     title: str
-    decode: Callable[[Sequence[bytes]], Decoded]
+    decode: Decode
     media_types: tuple[str, ...] = ("application/json",)
     split: Callable[[bytes], list[bytes]] | None = None
     cut: Callable[[IO[bytes]], Iterator[tuple[list[int], list[bytes]]]] | None = None
     has_header: bool = False
+    marking: Callable[[Mark], Decode] | None = None

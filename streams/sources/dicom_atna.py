@@ -105,6 +105,7 @@ def _rows(record: bytes) -> list[EventRow]:
         cast.site,
         (about.session or about.request_id)[:TEXT_MAX],
         agents.destination,
+        "",
     )
     row: EventRow = _new_row(EventRow, values)
     if len(who.id) + sum(map(len, patients)) > TEXT_MAX:

@@ -163,4 +163,4 @@ def test_some_of_a_batch_are_those(events: list[AccessEvent], picked: list[int])
 
 def test_a_row_has_the_fields_of_an_event() -> None:
     """And `sub`, which tells apart the patients of one message."""
-    assert set(EventRow._fields) == set(AccessEvent.model_fields) | {"sub"}
+    assert set(EventRow._fields) == set(AccessEvent.model_fields) | {"sub", "marks"}

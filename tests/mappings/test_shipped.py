@@ -54,7 +54,7 @@ def test_every_row_is_a_valid_event(name: str) -> None:
     assert rows
     for row in rows:
         assert all(type(value) in (str, int) for value in row)
-        told = {field: value for field, value in row._asdict().items() if field != "sub"}
+        told = {field: value for field, value in row._asdict().items() if field not in {"sub", "marks"}}
         micro = told.pop("occurred_at")
         AccessEvent.model_validate({**told, "occurred_at": EPOCH.fromtimestamp(micro / 1e6, EPOCH.tzinfo)})
 

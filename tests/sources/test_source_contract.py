@@ -41,7 +41,7 @@ def as_event(row: EventRow) -> AccessEvent:
     """Return the reference model of a row; raises when the row says what an event cannot."""
     fields = row._asdict()
     fields["occurred_at"] = EPOCH + timedelta(microseconds=fields["occurred_at"])
-    del fields["sub"]
+    del fields["sub"], fields["marks"]
     return AccessEvent.model_validate(fields)
 
 

@@ -36,7 +36,8 @@ def expected(batch: EventBatch, assessment: Assessment) -> dict[str, Access]:
     """Return what the store should answer of these events, by key."""
     told = {}
     for at, key in enumerate(batch.key):
-        values = {column.name: getattr(batch, column.name)[at] for column in dataclasses.fields(batch) if column.name != "tenant"}
+        kept = {column.name for column in dataclasses.fields(batch)} - {"tenant", "marks"}  # what rules met stands in `detectors`
+        values = {name: getattr(batch, name)[at] for name in kept}
         values |= {name: str(names[values[name]]) for name, names in CODED.items()}
         values |= {name: int(values[name]) for name in ("resource_count", "partition", "offset", "ordinal")}
         values |= {name: rfc3339(int(values[name])) for name in ("occurred_at", "received_at")}

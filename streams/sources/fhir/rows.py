@@ -98,6 +98,7 @@ def rows_of(event: AuditEvent, document: bytes) -> list[EventRow]:
         frame.site,
         (about.session or about.request_id)[:TEXT_MAX],
         agents.destination,
+        "",
     )
     row: EventRow = _new_row(EventRow, values)
     rows = [row] if len(patients) < 2 else one_a_patient(row, patients)

@@ -14,7 +14,7 @@ from msgspec import Raw
 from sentinel.core.errors import RejectedError, Rejection
 from sentinel.core.errors import RejectionCode as Code
 from sentinel.core.event import EventRow
-from streams.sources.contract import Decoded, Source
+from streams.sources.contract import Decoded, Mark, Source
 
 BOM: Final = b"\xef\xbb\xbf"
 ENVELOPES_MAX: Final = 4  # one in another: a bus's message, its batch, the batch's records
@@ -188,9 +188,17 @@ def json_source(
         name=name,
         title=title,
         decode=partial(decode_all, read=read),
+        marking=lambda mark: partial(decode_all, read=partial(_marked, read, mark)),
         media_types=("application/json", "application/x-ndjson", *also),
         split=split or partial(split_documents, parts=parts or _nothing_carried),
     )
+
+
+def _marked(read: Reader, mark: Mark, document: bytes) -> list[EventRow] | Envelope:
+    """Return what `read` does, its rows marked by the document."""
+    found = read(document)
+    marks = mark(document) if found and not isinstance(found, Envelope) else ""
+    return [row._replace(marks=marks) for row in found] if marks and not isinstance(found, Envelope) else found
 
 
 def _nothing_carried(_: bytes) -> None:

@@ -98,6 +98,7 @@ def own_row(record: bytes) -> EventRow:
     told[_TIME] = moment
     told[_ADDRESS] = _address(line.client_address)
     told.insert(_TIME, "")  # for `sub`
+    told.append("")  # and for `marks`
     return _new_row(EventRow, told)
 
 

@@ -99,6 +99,7 @@ def row(
         "",
         session[:TEXT_MAX],
         destination,
+        "",
     )
     texts = f"{id_}{actor_id}{role}{resource_type}{resource_id}{reason}{device}{application}{session}{patient}"
     if not texts.isprintable():
