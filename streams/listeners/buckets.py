@@ -86,6 +86,8 @@ class BucketListener:
             _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)  # so that nobody writes to a log that is closed
 
     def recall(self) -> None:
         """Learn from the log which objects were taken."""

@@ -56,6 +56,8 @@ class LdapListener:
             _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)  # so that nobody writes to a log that is closed
 
     async def look(self) -> None:
         """Read the directory once, and tell what changed.

@@ -71,6 +71,8 @@ class SqlListener:
             _, late = await asyncio.wait([self._task], timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)  # so that nobody writes to a log that is closed
         self._engine.dispose()
 
     async def look(self) -> None:
