@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, mode
 
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.event import TEXT_MAX, ActorType, microseconds, moment
-from sentinel.core.rules import Rule, RuleKind, Rules, Selector, rules_of
+from sentinel.core.house_rules import HouseRules, Rule, RuleKind, Selector, house_rules_of
 from streams.yaml_file import Strict, parse, read_bytes
 
 RULES_MAX: Final = 200
@@ -160,9 +160,9 @@ class File(Strict):
         yield from self.watch_lists
         yield from self.maintenance
 
-    def rules(self) -> Rules:
+    def rules(self) -> HouseRules:
         """Return them as the core knows them."""
-        return rules_of([one.rule() for one in self.declared()])
+        return house_rules_of([one.rule() for one in self.declared()])
 
 
 def read(path: Path) -> File:

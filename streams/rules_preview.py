@@ -12,7 +12,7 @@ from typing import Any
 from sentinel.core.alert import Alert, Severity
 from sentinel.core.context import Judgement
 from sentinel.core.event import microseconds
-from sentinel.core.rules import Rule, Rules
+from sentinel.core.house_rules import HouseRules, Rule
 
 Answer = Mapping[str, Any]
 
@@ -41,7 +41,9 @@ class Previewed:
     verdict: str = ""
 
 
-def of_stored(alert: Answer, evidence: Sequence[Answer], rules: Rules, verdicts: Mapping[str, Judgement]) -> Previewed | None:
+def of_stored(
+    alert: Answer, evidence: Sequence[Answer], rules: HouseRules, verdicts: Mapping[str, Judgement]
+) -> Previewed | None:
     """Return what rules would have done to an alert, given the accesses that it rests on; None: nothing.
 
     An estimate: a person is known by the ids in the alert and its accesses, a unit and a role as the events told them,
@@ -69,7 +71,7 @@ def of_replayed(alert: Alert, verdicts: Mapping[str, Judgement]) -> Previewed | 
     return _previewed(alert.to_dict(), effect, names, verdicts)
 
 
-def counted(rules: Rules, found: Iterable[Previewed]) -> list[tuple[str, dict[str, int]]]:
+def counted(rules: HouseRules, found: Iterable[Previewed]) -> list[tuple[str, dict[str, int]]]:
     """Return of each rule how many alerts it had a part in, by effect; how many of the hidden were misuse, or not yet judged."""
     counts = {name: Counter[str]() for name in rules.by_name}
     for one in found:
@@ -95,7 +97,7 @@ def _effect(alert: Answer, hiding: Mapping[str, Rule], *, is_raised: bool) -> Ef
     return Effect.RAISED if is_raised else None
 
 
-def _held(rules: Rules, alert: Answer, accesses: Sequence[Answer], detector: str) -> list[str]:
+def _held(rules: HouseRules, alert: Answer, accesses: Sequence[Answer], detector: str) -> list[str]:
     """Return the rules that hold for all the accesses on which a detector found something."""
     flagged = [access for access in accesses if detector in access["detectors"]] or accesses
     return [rule.name for rule in rules.by_name.values() if flagged and all(_holds(rule, alert, one) for one in flagged)]

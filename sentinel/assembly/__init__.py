@@ -4,9 +4,9 @@ from sentinel.assembly.core import MODEL_NAME, configuration, context_decoder, d
 from sentinel.assembly.distributed import bus, check_topics, gateway, rejected_topic, topics, worker
 from sentinel.assembly.embedded import dead_letters, redrive, serve
 from sentinel.assembly.formats import is_mapping_file, mapping_files, source, sources, suggest_mapping, try_source
+from sentinel.assembly.house_rules import house_rules, last_verdicts, preview_rules, rule_file
 from sentinel.assembly.offline import backfill, replay
 from sentinel.assembly.outputs import alert_formats, outbox, outlets, outputs, redrive_outputs, sample_alert, try_output
-from sentinel.assembly.rules import last_verdicts, preview_rules, rule_file, rules
 from sentinel.assembly.sigma import SHIPPED as SHIPPED_RULES
 from sentinel.assembly.sigma import history_query, search_history, sigma_rules
 from sentinel.assembly.storage import Store, store_writer
@@ -25,6 +25,7 @@ __all__ = [
     "detectors",
     "gateway",
     "history_query",
+    "house_rules",
     "is_mapping_file",
     "last_verdicts",
     "mapping_files",
@@ -41,7 +42,6 @@ __all__ = [
     "rejected_topic",
     "replay",
     "rule_file",
-    "rules",
     "sample_alert",
     "search_history",
     "serve",

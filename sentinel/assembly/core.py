@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sentinel.assembly.sigma import rule_set
 from sentinel.core.detector import Detector
 from sentinel.core.errors import RefusedToStartError
+from sentinel.core.house_rules import NO_RULES, HouseRules
 from sentinel.core.plugins import discover, enabled
-from sentinel.core.rules import NO_RULES, Rules
 from sentinel.lean import look_for_garbage_rarely
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def online_model(numbers: Mapping[str, float] | None = None) -> SessionTrees:
 
 
 def pipeline(
-    settings: Settings, tenant: str | None = None, *, rules: Rules = NO_RULES, told: Configuration | None = None
+    settings: Settings, tenant: str | None = None, *, house_rules: HouseRules = NO_RULES, told: Configuration | None = None
 ) -> Pipeline:
     """Return the core as these settings and a configuration want it, for one tenant, under rules.
 
@@ -67,7 +67,7 @@ def pipeline(
     found = detectors(settings.detectors)
     if told is None:
         model, budget = (online_model() if settings.model else None), settings.budget
-        return Pipeline(tenant or settings.tenant, found, model, budget, settings.timezone, rules, sigma=rule_set(settings))
+        return Pipeline(tenant or settings.tenant, found, model, budget, settings.timezone, house_rules, sigma=rule_set(settings))
     runs = settings.model if told.model is None else told.model
     return Pipeline(
         tenant=tenant or settings.tenant,
@@ -75,7 +75,7 @@ def pipeline(
         model=online_model(told.model_parameters) if runs else None,
         per_day=settings.budget if told.budget is None else told.budget,
         timezone=settings.timezone,
-        rules=rules,
+        house_rules=house_rules,
         configuration=told.version,
         sigma=rule_set(settings),
     )
@@ -122,11 +122,13 @@ def promote(settings: Settings) -> Configuration:
     return told
 
 
-def twin(settings: Settings, tenant: str | None = None, *, rules: Rules = NO_RULES, told: Configurations = (None, None)) -> Twin:
+def twin(
+    settings: Settings, tenant: str | None = None, *, house_rules: HouseRules = NO_RULES, told: Configurations = (None, None)
+) -> Twin:
     """Return the core with its shadow, when the settings name one; `told`: what the files of both say."""
     from sentinel.core.twin import Twin
 
-    champion, shadow = (partial(pipeline, settings, tenant, rules=rules, told=one) for one in told)
+    champion, shadow = (partial(pipeline, settings, tenant, house_rules=house_rules, told=one) for one in told)
     return Twin(champion, None if settings.shadow is None else shadow)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sentinel.assembly.core import context_decoder, detectors, online_model
 from sentinel.assembly.embedded import run
 from sentinel.assembly.formats import sources
-from sentinel.assembly.rules import rules
+from sentinel.assembly.house_rules import house_rules
 from sentinel.assembly.sigma import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
@@ -118,7 +118,7 @@ def _assessor_parts(settings: Settings, kafka: Bus, declared: Topics) -> Assesso
 
     if settings.kafka_state_key is None:
         raise RefusedToStartError("workers need one key for the state they hand each other: SENTINEL_KAFKA_STATE_KEY")
-    found, under, sigma = detectors(settings.detectors), rules(settings), rule_set(settings)
+    found, under, sigma = detectors(settings.detectors), house_rules(settings), rule_set(settings)
     return AssessorParts(
         bus=kafka,
         topics=declared,

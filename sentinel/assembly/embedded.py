@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from sentinel.assembly.core import MODEL_NAME, configuration, context_decoder, detectors, prepare, twin
 from sentinel.assembly.formats import sources
+from sentinel.assembly.house_rules import house_rules
 from sentinel.assembly.listeners import listeners
 from sentinel.assembly.outputs import delivery
-from sentinel.assembly.rules import rules
 from sentinel.assembly.sigma import rule_set
 from sentinel.assembly.storage import Store
 from sentinel.core.errors import RefusedToStartError
@@ -73,7 +73,7 @@ def parts(settings: Settings) -> Parts:
     if any(both):
         twin(settings, told=both)  # what cannot be made is refused here, not in the worker's process
     return Parts(
-        build_pipeline=partial(twin, settings, rules=rules(settings), told=both),
+        build_pipeline=partial(twin, settings, house_rules=house_rules(settings), told=both),
         sources=partial(sources, settings),
         context_decoder=context_decoder,
         open_store=partial(Store, settings),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sentinel.assembly.core import configuration, pipeline
 from sentinel.assembly.distributed import bus, topics
 from sentinel.assembly.formats import must_be_there, source
-from sentinel.assembly.rules import rules
+from sentinel.assembly.house_rules import house_rules
 from sentinel.assembly.storage import store_writer
 from sentinel.core.errors import RefusedToStartError
 
@@ -48,10 +48,12 @@ def replay(
         keeper = closing.enter_context(store_writer(settings)) if settings.store else None
         if keeper is not None:
             keeper.merge_late()
-        under, told = rules(settings), configuration(settings.configuration)
-        job = Replay(pipeline(settings, rules=under, told=told), source(format_name, settings), rejected, keeper, on_progress)
+        under, told = house_rules(settings), configuration(settings.configuration)
+        job = Replay(
+            pipeline(settings, house_rules=under, told=told), source(format_name, settings), rejected, keeper, on_progress
+        )
         job.suppressed, beside = suppressed, configuration(settings.shadow)
-        job.shadow = None if beside is None else pipeline(settings, rules=under, told=beside)
+        job.shadow = None if beside is None else pipeline(settings, house_rules=under, told=beside)
         return run_replay(job, context, files, out)
 
 
@@ -88,7 +90,7 @@ def backfill(
         keeper = LateKeeper(closing.enter_context(store_writer(settings, LANE)), tell, manners)
         refused = closing.enter_context((rejected or Path(os.devnull)).open("w", encoding="utf-8"))
         read = source(format_name, settings)
-        under = pipeline(settings, rules=rules(settings), told=configuration(settings.configuration))
+        under = pipeline(settings, house_rules=house_rules(settings), told=configuration(settings.configuration))
         job = Replay(under, read, refused, keeper, on_progress, keep_rows=manners.rows, received_at=now)
         since, until = period
         job.since = job.since if since is None else since

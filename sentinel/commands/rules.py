@@ -16,7 +16,7 @@ from sentinel.core.errors import RefusedToStartError
 
 if TYPE_CHECKING:
     from sentinel.core.context import Judgement
-    from sentinel.core.rules import Rules
+    from sentinel.core.house_rules import HouseRules
     from streams.rules_preview import Previewed
 
 app = typer.Typer(
@@ -81,7 +81,7 @@ def preview(
 
 
 def _of_stored(
-    rules: Rules, verdicts: Mapping[str, Judgement], url: str | None, period: Mapping[str, str | None]
+    rules: HouseRules, verdicts: Mapping[str, Judgement], url: str | None, period: Mapping[str, str | None]
 ) -> Iterator[Previewed]:
     from streams.rules_preview import of_stored
 
@@ -94,7 +94,7 @@ def _of_stored(
                 yield found
 
 
-def _print(rules: Rules, found: list[Previewed], as_json: bool) -> None:
+def _print(rules: HouseRules, found: list[Previewed], as_json: bool) -> None:
     from streams.rules_preview import counted
 
     counts = counted(rules, found)

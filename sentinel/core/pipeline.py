@@ -18,8 +18,8 @@ from sentinel.core.budget import Budget
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord
 from sentinel.core.detector import Detector
+from sentinel.core.house_rules import NO_RULES, HouseRules
 from sentinel.core.model import Model
-from sentinel.core.rules import NO_RULES, Rules
 from sentinel.core.shard import Shard
 from sentinel.core.sigma import RuleSet
 from sentinel.core.snapshot import Snapshots
@@ -30,7 +30,7 @@ from sentinel.core.work import Processed
 class Pipeline:
     """Context in through `know`, micro-batches through `process`. `per_day`: the alert budget, 0 for all.
 
-    `rules`: what is told less, or looked at more closely; `configuration`: the version that alerts say they were made with.
+    `house_rules`: what is told less, or looked at more closely; `configuration`: the version that alerts say they were made with.
     """
 
     tenant: str
@@ -38,7 +38,7 @@ class Pipeline:
     model: Model | None = None
     per_day: float = 0.0
     timezone: str = "Europe/Paris"
-    rules: Rules = NO_RULES
+    house_rules: HouseRules = NO_RULES
     configuration: str = ""
     sigma: RuleSet = field(default_factory=RuleSet)
     common: Common = field(init=False)
@@ -46,7 +46,9 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         self.common = Common(self.model, self.per_day)
-        self.shard = Shard(self.tenant, self.detectors, self.common, self.timezone, self.rules, self.configuration, self.sigma)
+        self.shard = Shard(
+            self.tenant, self.detectors, self.common, self.timezone, self.house_rules, self.configuration, self.sigma
+        )
 
     @property
     def book(self) -> ContextBook:

@@ -41,8 +41,8 @@ from sentinel.core.facts.stage import Tables
 from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
+from sentinel.core.house_rules import NO_RULES, WATCH_LIST, HouseRules, InForce, Looked, watched_access
 from sentinel.core.model import Hours, Surprise
-from sentinel.core.rules import NO_RULES, WATCH_LIST, InForce, Looked, Rules, watched_access
 from sentinel.core.sigma import Memories, Rule, RuleSet, met
 from sentinel.core.snapshot import SnapshotError, Snapshots
 from sentinel.core.story import EventRef, Stories, Story
@@ -84,7 +84,7 @@ class Shard:
     detectors: Sequence[Detector]
     common: Common
     timezone: str = "Europe/Paris"
-    rules: Rules = NO_RULES
+    house_rules: HouseRules = NO_RULES
     configuration: str = ""
     sigma: RuleSet = field(default_factory=RuleSet)
     book: ContextBook = field(default_factory=ContextBook)
@@ -291,15 +291,15 @@ class Shard:
                 self._keep_held(actor, ref, held)
             if i in hits:
                 self._tell(work, row, ref, view, hits[i], held)
-            if i in asked and (wanted := self.rules.wants_every(held)):
+            if i in asked and (wanted := self.house_rules.wants_every(held)):
                 self._conclude(work, row, ref, [(watched_access(wanted), ())], held)
 
     def _in_force(self, work: Work, rows: NDArray[np.int64]) -> InForce:
         """Return the rules that may hold for the events at `rows`."""
-        if not self.rules or not len(rows):
+        if not self.house_rules or not len(rows):
             return InForce([], self.book)
         times = work.columns.occurred_at[rows]
-        return self.rules.in_force(int(times.min()), int(times.max()), self.book)
+        return self.house_rules.in_force(int(times.min()), int(times.max()), self.book)
 
     def _keep_held(self, actor: int, ref: EventRef, held: tuple[str, ...]) -> None:
         """Remember the rules for a person's last notable event of the hour: what is found of the hour is found on it."""
@@ -420,10 +420,10 @@ class Shard:
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
-        if hiding := self.rules.hides(held, finding.detector, story.id):
+        if hiding := self.house_rules.hides(held, finding.detector, story.id):
             story.hide(replace(finding, hidden_by=hiding.name), event, others, narrowly=hiding.is_narrow)
         else:
-            story.add(finding, event, others, self.rules.raises(held, finding.detector, story.id))
+            story.add(finding, event, others, self.house_rules.raises(held, finding.detector, story.id))
         self._admit(story, is_asked=finding.detector == WATCH_LIST)
 
     def _admit(self, story: Story, *, is_asked: bool) -> None:

@@ -12,7 +12,7 @@ from sentinel.core.alert import Alert, Reason, Severity
 from sentinel.core.detector import Finding, Scope
 from sentinel.core.event import DAY_US, HOUR_US
 from sentinel.core.feedback import FACTOR_MIN
-from sentinel.core.rules import WATCH_LIST
+from sentinel.core.house_rules import WATCH_LIST
 
 STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …

@@ -17,11 +17,11 @@ from sentinel.core.closing import Closing
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.event import HOUR_US, EventRow
-from sentinel.core.rules import NO_RULES, Rules, rules_of
+from sentinel.core.house_rules import NO_RULES, HouseRules, house_rules_of
 from sentinel.core.shard import Shard
 from sentinel.core.snapshot import SnapshotError
 from tests.builders import TENANT, a_batch, a_hospital, a_pipeline, detectors, seen_by
-from tests.core.test_rules import RULES
+from tests.core.test_house_rules import RULES
 
 QUICK = SessionTreesSettings(window_hours=40, p_max=0.05, role_full=50)  # found in days rather than in weeks
 
@@ -29,7 +29,7 @@ QUICK = SessionTreesSettings(window_hours=40, p_max=0.05, role_full=50)  # found
 class Worker:
     """Some shards with what is common to all people; `restarted` is what a crash and a checkpoint make of it."""
 
-    def __init__(self, count: int, per_day: float, *, model: bool, rules: Rules = NO_RULES) -> None:
+    def __init__(self, count: int, per_day: float, *, model: bool, rules: HouseRules = NO_RULES) -> None:
         self.common = Common(SessionTrees(settings=QUICK) if model else None, per_day)
         self.shards = [Shard(TENANT, detectors(None), self.common, "UTC", rules) for _ in range(count)]
 
@@ -48,7 +48,7 @@ def divided(
     *,
     per_day: float = 0.0,
     model: bool = False,
-    rules: Rules = NO_RULES,
+    rules: HouseRules = NO_RULES,
     each_hour: Callable[[list[Worker]], list[Worker]] = lambda workers: workers,
 ) -> tuple[dict[str, Alert], dict[bytes, tuple[str, ...]]]:
     """Return the alerts and findings of several workers with so many shards each; closings travel as bytes."""
@@ -126,8 +126,8 @@ def test_how_people_are_divided_changes_nothing(seed: int, division: list[int], 
 @given(st.integers(0, 30), st.sampled_from([[2], [3, 2, 1]]))
 def test_rules_hold_the_same_however_people_are_divided(seed: int, division: list[int]) -> None:
     """What is hidden, kept, held up and raised: to the last byte, what the model finds of an hour among it."""
-    hospital, rules = a_hospital(seed), rules_of(RULES)
-    whole = seen_by(hospital.context, hospital.events, model=SessionTrees(settings=QUICK), rules=rules)
+    hospital, rules = a_hospital(seed), house_rules_of(RULES)
+    whole = seen_by(hospital.context, hospital.events, model=SessionTrees(settings=QUICK), house_rules=rules)
     again, found = divided(hospital.context, hospital.events, division, model=True, rules=rules)
     assert found == whole.found
     the_same_alerts(whole.alerts, again)

@@ -12,7 +12,7 @@ from deploy import reference
 from sentinel import assembly
 from sentinel.core.errors import RefusedToStartError
 from sentinel.core.event import ActorType
-from sentinel.core.rules import NO_RULES, RuleKind, Selector
+from sentinel.core.house_rules import NO_RULES, RuleKind, Selector
 from sentinel.settings import Settings
 from streams.rules_file import check_names, read, state_of
 from streams.yaml_file import WrongFileError
@@ -106,5 +106,5 @@ def test_the_example_of_the_docs_can_be_used(tmp_path: Path) -> None:
     path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
     found = assembly.rule_file(Settings(), path).rules()
     assert sorted(str(rule.kind) for rule in found.by_name.values()) == ["maintenance", "suppression", "watch-list"]
-    assert assembly.rules(Settings()) == NO_RULES
-    assert assembly.rules(Settings(rules=str(path))) == found
+    assert assembly.house_rules(Settings()) == NO_RULES
+    assert assembly.house_rules(Settings(rules=str(path))) == found

@@ -9,10 +9,10 @@ import pytest
 from sentinel.core.alert import rfc3339
 from sentinel.core.context import Judgement
 from sentinel.core.event import Action
-from sentinel.core.rules import Rule, RuleKind, Selector, rules_of
+from sentinel.core.house_rules import Rule, RuleKind, Selector, house_rules_of
 from streams.rules_preview import Effect, counted, of_replayed, of_stored
 from tests.builders import on
-from tests.core.test_rules import DELETIONS, EXPORT, EXPORTS, a_rule, an_event, run
+from tests.core.test_house_rules import DELETIONS, EXPORT, EXPORTS, a_rule, an_event, run
 
 
 def stored(**told: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ EVIDENCE = [access("mass_export"), access("vip_record", application="labo")]
 )
 def test_stored_alerts_are_judged_by_their_accesses(rule: Rule, effect: Effect | None) -> None:
     """A finding is hidden where all accesses that it was made on fit the rule."""
-    found = of_stored(stored(), EVIDENCE, rules_of([rule]), {})
+    found = of_stored(stored(), EVIDENCE, house_rules_of([rule]), {})
     assert (found and found.effect) == effect
 
 
@@ -59,14 +59,14 @@ def test_what_is_critical_is_previewed_as_told() -> None:
     """Unless the rule says what is found, and on whom."""
     grave = stored(severity="critical")
     wide, narrow = a_rule(actors=["nurse"]), a_rule(actors=["nurse"], detectors=["mass_export", "vip_record"])
-    effects = [found.effect for rule in (wide, narrow) if (found := of_stored(grave, EVIDENCE, rules_of([rule]), {}))]
+    effects = [found.effect for rule in (wide, narrow) if (found := of_stored(grave, EVIDENCE, house_rules_of([rule]), {}))]
     assert effects == [Effect.CRITICAL, Effect.HIDDEN]
 
 
 def test_a_replay_says_what_rules_did() -> None:
     """Hidden, told but for a part, raised; of the hidden, how many had been confirmed as misuse."""
     rows = [EXPORT, EXPORT._replace(id="2", actor_id="other"), an_event(Action.DELETE, on(1, 10), actor_id="other")]
-    rules = rules_of([Rule("exports", RuleKind.SUPPRESSION, on(0), on(9), Selector(detectors=frozenset({"on_export"})))])
+    rules = house_rules_of([Rule("exports", RuleKind.SUPPRESSION, on(0), on(9), Selector(detectors=frozenset({"on_export"})))])
     alerts = run(rows, *rules.by_name.values(), extra=[EXPORTS, DELETIONS]).alerts
     first = next(alert.id for alert in alerts.values() if alert.actor == "nurse")
     found = [one for alert in alerts.values() if (one := of_replayed(alert, {first: Judgement.MISUSE}))]

@@ -14,8 +14,8 @@ from sentinel.core.alert import Alert, Severity
 from sentinel.core.context import ContextRecord, LinkKind, Unit
 from sentinel.core.detector import Detector, Scope
 from sentinel.core.event import Action, ActorType, EventRow
+from sentinel.core.house_rules import WATCH_LIST, Rule, RuleKind, Selector, house_rules_of
 from sentinel.core.pipeline import Pipeline
-from sentinel.core.rules import WATCH_LIST, Rule, RuleKind, Selector, rules_of
 from tests.builders import (
     SOURCE,
     Seen,
@@ -54,7 +54,7 @@ def a_rule(kind: RuleKind = RuleKind.SUPPRESSION, since: int = on(0, 0), until: 
 def run(rows: Sequence[EventRow], *rules: Rule, context: Sequence[ContextRecord] = (), **told: Any) -> Seen:
     """Return what is concluded of events under rules, within a budget that is never used up."""
     told = {"per_day": 100.0, "extra": [EXPORTS, DELETIONS, READS]} | told
-    pipeline, seen = a_pipeline([], rules=rules_of(rules), **told), Seen()
+    pipeline, seen = a_pipeline([], house_rules=house_rules_of(rules), **told), Seen()
     pipeline.know(context)
     seen.add(pipeline.process(a_batch(rows)))
     return seen
@@ -216,6 +216,22 @@ def test_one_story_can_be_silenced() -> None:
     assert sorted(alert.suppressed for alert in seen.alerts.values()) == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "last", "is_open"),
+    [
+        ("pacs", on(2), on(3), True),
+        ("labo", on(4), on(9), True),
+        ("pacs", on(0, 1), on(0, 23), False),
+        ("dpi", on(2), on(3), False),
+    ],
+)
+def test_a_window_excuses_the_silence_of_its_source(name: str, first: int, last: int, is_open: bool) -> None:
+    """Of the format, or of the application, that it names; where it was open for a part of the silence."""
+    window = a_rule(RuleKind.MAINTENANCE, since=on(1), until=on(5), sources=["pacs"], applications=["labo"])
+    suppression = a_rule(name="another", sources=["dpi"])
+    assert house_rules_of([window, suppression]).in_maintenance(name, first, last) is is_open
+
+
 RULES = (
     a_rule(name="wide", actors=[*(f"actor-{k}" for k in range(8))]),
     a_rule(name="narrow", detectors=[d.name for d in detectors()], actors=["actor-9", "actor-10"]),
@@ -234,11 +250,11 @@ def test_rules_hang_on_no_cut_and_no_restart(cuts: list[int], stop: bool) -> Non
     def restored(pipeline: Pipeline) -> Pipeline:
         if not stop:
             return pipeline
-        after = Pipeline(pipeline.tenant, pipeline.detectors, None, pipeline.common.per_day, pipeline.timezone, pipeline.rules)
+        after = Pipeline(pipeline.tenant, pipeline.detectors, None, 0.0, "UTC", pipeline.house_rules)
         after.restore(pipeline.snapshot())
         return after
 
-    told = {"rules": rules_of(RULES)}
+    told = {"house_rules": house_rules_of(RULES)}
     whole = seen_by(hospital.context, hospital.events, **told)
     the_same(seen_by(hospital.context, hospital.events, cuts, between=restored, **told), whole)
     assert {alert.suppressed for alert in whole.alerts.values()} == {True, False}
@@ -248,7 +264,7 @@ def test_rules_change_nothing_but_what_is_told() -> None:
     """What is kept of each event is the same with and without suppressions; alerts alone differ."""
     hospital = a_hospital(5, days=6)
     plain = seen_by(hospital.context, hospital.events)
-    ruled = seen_by(hospital.context, hospital.events, rules=rules_of(RULES[:4]))
+    ruled = seen_by(hospital.context, hospital.events, house_rules=house_rules_of(RULES[:4]))
     assert (plain.found, plain.weighed, plain.explained_by) == (ruled.found, ruled.weighed, ruled.explained_by)
     before, after = plain.alerts, ruled.alerts
     assert before.keys() == after.keys()

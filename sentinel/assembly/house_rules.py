@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sentinel.assembly.core import MODEL_NAME, detectors, pipeline
 from sentinel.assembly.formats import must_be_there, source, sources
 from sentinel.assembly.sigma import rule_set
-from sentinel.core.rules import NO_RULES, WATCH_LIST, Rules
+from sentinel.core.house_rules import NO_RULES, WATCH_LIST, HouseRules
 
 if TYPE_CHECKING:
     from sentinel.core.context import Judgement
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.rules_preview import Previewed
 
 
-def rules(settings: Settings) -> Rules:
+def house_rules(settings: Settings) -> HouseRules:
     """Return the rules that the settings name; none: there are none.
 
     Raises:
@@ -60,7 +60,7 @@ def last_verdicts(settings: Settings) -> dict[str, Judgement]:
 
 def preview_rules(
     settings: Settings,
-    under: Rules,
+    under: HouseRules,
     format_name: str,
     files: Sequence[str],
     context: Path | None,
@@ -76,7 +76,7 @@ def preview_rules(
 
     must_be_there([file for file in files if file != "-"], context)
     with Path(os.devnull).open("w", encoding="utf-8") as rejected:
-        job = Replay(pipeline(settings, rules=under), source(format_name, settings), rejected)
+        job = Replay(pipeline(settings, house_rules=under), source(format_name, settings), rejected)
         assess(job, context, files)
     latest = sorted(job.alerts.values(), key=lambda alert: (-alert.last_seen, alert.id))
     return [found for alert in latest if (found := of_replayed(alert, verdicts)) is not None]

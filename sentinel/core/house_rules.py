@@ -91,7 +91,7 @@ class Looked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class HouseRules:
     """All rules of one tenant, by name."""
 
     by_name: dict[str, Rule] = field(default_factory=dict)
@@ -99,15 +99,24 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.by_name)
 
-    def between(self, since: int | None, until: int | None) -> Rules:
+    def between(self, since: int | None, until: int | None) -> HouseRules:
         """Return the same rules as if they were in force from `since` until `until`; None: from the first, to the last moment."""
         first, last = TIME_MIN_US if since is None else since, TIME_MAX_US if until is None else until
-        return rules_of([replace(rule, since=first, until=last) for rule in self.by_name.values()])
+        return house_rules_of([replace(rule, since=first, until=last) for rule in self.by_name.values()])
 
     def in_force(self, first: int, last: int, book: ContextBook) -> InForce:
         """Return those in force at some time from `first` to `last` (µs), with the book's numbers for the names they tell."""
         rules = [rule for rule in self.by_name.values() if rule.since <= last and first < rule.until]
         return InForce([_numbered(rule, book) for rule in rules], book)
+
+    def in_maintenance(self, source: str, first: int, last: int) -> bool:
+        """Whether a window of a source, a format or an application, was open at some time from `first` to `last` (µs).
+
+        Its silence then is no silence, whoever it would have been about.
+        """
+        windows = [rule for rule in self.by_name.values() if rule.kind is RuleKind.MAINTENANCE]
+        of_it = [rule for rule in windows if source in (rule.about.sources | rule.about.applications)]
+        return any(rule.since <= last and first < rule.until for rule in of_it)
 
     def hides(self, held: Iterable[str], detector: str, alert: str) -> Rule | None:
         """Return what hides a detector's finding of the story `alert`, of the rules `held` for its event; None: it is told.
@@ -133,12 +142,12 @@ class Rules:
         return [rule for rule in found if rule.about.fits(detector, alert)]
 
 
-NO_RULES: Final = Rules()
+NO_RULES: Final = HouseRules()
 
 
-def rules_of(rules: Sequence[Rule]) -> Rules:
+def house_rules_of(rules: Sequence[Rule]) -> HouseRules:
     """Return rules, whose names differ, in the order of their names."""
-    return Rules({rule.name: rule for rule in sorted(rules, key=lambda rule: rule.name)})
+    return HouseRules({rule.name: rule for rule in sorted(rules, key=lambda rule: rule.name)})
 
 
 @dataclass(frozen=True, slots=True)
