@@ -21,7 +21,7 @@ from deploy.kafka.broker import Broker, BrokerError
 BUDGET: Final = "4"
 STAGE_ROWS_MAX: Final = 100_000
 KAFKA: Final = f"yardstick: Kafka, {OWN}"
-PARTS: Final = ("compile", "kafka", "memory", "stages")
+PARTS: Final = ("compile", "kafka", "memory", "stages", "assessment")
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Bench:
         self._warm_up(given)
         self._replays(given)
         self._parse(given)
-        for part in ("kafka", "memory", "stages"):
+        for part in ("kafka", "memory", "stages", "assessment"):
             self._do(part, given)
         return self.report
 
@@ -53,7 +53,8 @@ class Bench:
         if part in self.without:
             self.report.skipped[part] = "not asked for"
         else:
-            {"compile": self._compile, "kafka": self._kafka, "memory": self._memory, "stages": self._stages}[part](given)
+            parts = {"compile": self._compile, "kafka": self._kafka, "memory": self._memory}
+            {**parts, "stages": self._stages, "assessment": self._assessment}[part](given)
 
     def _input(self, want: Wanted) -> Input:
         """Return the input, made in a process of its own so that this one stays small."""
@@ -144,6 +145,11 @@ class Bench:
         files = (given.file(OWN), given.file(FHIR), given.context, self._scratch() / "store")
         ran = run(module("stages", *map(str, files), str(min(given.events, STAGE_ROWS_MAX))), self.environment)
         self.report.stages = json.loads(ran.output)
+
+    def _assessment(self, given: Input) -> None:
+        self._say("assessment")
+        ran = run(module("assessment", str(given.file(OWN)), str(given.context), str(min(given.events, STAGE_ROWS_MAX))))
+        self.report.assessment = json.loads(ran.output)
 
 
 def _orjson(format_name: str) -> str:

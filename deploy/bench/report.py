@@ -17,6 +17,13 @@ from deploy.bench.inputs import FHIR, OWN
 READ_OWN, READ_FHIR = "read and decode", "read and decode FHIR"
 WIDTH: Final = 118  # characters of the table
 MIB: Final = 1 << 20
+ASSESSMENT_GOALS: Final = {
+    "events_per_cpu_second": ("events a CPU-second", "≥ 150,000"),
+    "actor_bytes": ("bytes of state a further person at work, with positions and stories", "≤ 4,000"),
+    "patient_bytes": ("bytes of state a further patient met", "≤ 200"),
+    "patient_on_file_bytes": ("bytes of context a further patient with stays and links on file", ""),
+    "pair_bytes": ("bytes of state a pair of person and patient who met within 100 days", ""),
+}
 NOTE: Final = "¹ events beyond the start's, a CPU-second beyond the start's: without imports, compiled code, context and schema"
 
 
@@ -54,6 +61,7 @@ class Report:
     yardsticks: dict[str, dict[str, str]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
+    assessment: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def ratios(self) -> dict[str, dict[str, float]]:
@@ -97,6 +105,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_rows(report))
     if report.stages:
         console.print(_stages(report))
+    if report.assessment:
+        console.print(_assessment(report.assessment))
     if report.memory:
         console.print(_memory(report.memory), highlight=False)
     for name, reason in report.skipped.items():
@@ -122,6 +132,15 @@ def _stages(report: Report) -> Table:
     table.add_column("µs", justify="right")
     for stage, microseconds in {**report.stages, **report.sums()}.items():
         table.add_row(stage, f"{microseconds:.2f}", end_section=stage == list(report.stages)[-1])
+    return table
+
+
+def _assessment(measured: dict[str, int]) -> Table:
+    table = Table("", title="the assessment alone: from normalised batches to findings and alerts")
+    table.add_column("measured", justify="right")
+    table.add_column("goal", justify="right")
+    for name, (called, goal) in ASSESSMENT_GOALS.items():
+        table.add_row(called, f"{measured[name]:,}", goal)
     return table
 
 

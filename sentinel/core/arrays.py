@@ -1,4 +1,4 @@
-"""Arrays that grow by doubling, and their bytes: the state of the compiled pass is nothing else."""
+"""Arrays that grow by a quarter: the state of the compiled pass is nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def grown(array: NDArray[Any], rows: int, fill: float) -> NDArray[Any]:
     """Return `array` with at least `rows` rows, the new ones filled with `fill`."""
     if len(array) >= rows:
         return array
-    larger = np.full((max(rows, 2 * len(array)), *array.shape[1:]), fill, dtype=array.dtype)
+    larger = np.full((max(rows, len(array) + len(array) // 4), *array.shape[1:]), fill, dtype=array.dtype)
     larger[: len(array)] = array
     return larger
 

@@ -65,6 +65,6 @@ class Duplicates:
     def _make_room(self, n: int) -> None:
         if 2 * (self.used + n) <= len(self.current):
             return
-        old = self.current[(self.current != 0).any(axis=1)]
+        old = self.current[(self.current[:, 0] | self.current[:, 1]) != 0]
         self.current = np.zeros((1 << int(4 * (self.used + n)).bit_length(), 2), np.int64)
         _insert(self.current, np.zeros((2, 2), np.int64), old, np.zeros(len(old), np.bool_))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import log10
 from typing import Final, NamedTuple
 
@@ -30,6 +31,7 @@ class Found(NamedTuple):
     people: int
 
 
+@lru_cache(maxsize=4_096)  # many detectors give one of a few p-values
 def strength_bin(p_value: float) -> int:
     """Return the bin of a p-value, in [0, BINS)."""
     return min(BINS - 1, int(-2 * log10(max(p_value, P_MIN)) + 1e-9))

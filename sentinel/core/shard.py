@@ -94,7 +94,7 @@ class Shard:
     pairs_used: int = 0
     roles_read: int = 0  # those whose text was looked at
     duplicates: Duplicates = field(default_factory=Duplicates)
-    refs: dict[int, deque[EventRef]] = field(default_factory=dict)
+    refs: dict[int, list[EventRef]] = field(default_factory=dict)
     watched: deque[Watched] = field(default_factory=deque)
     stories: Stories = field(init=False)
     closed: int = 0  # the hour that is closing, or closed last
@@ -242,7 +242,7 @@ class Shard:
             self.rates = self.common.baselines.rates(self._role_names())
         if self.pairs_used + n > len(self.pairs.key) // 2:
             used = int(np.count_nonzero(self.pairs.key))
-            self._rebuild_pairs(max(len(self.pairs.key), 1 << int(3 * (used + n)).bit_length()), oldest=0)
+            self._rebuild_pairs(max(len(self.pairs.key), 1 << int(2 * (used + n)).bit_length()), oldest=0)
         self.pairs_used += n
 
     def _rebuild_pairs(self, slots: int, oldest: int) -> None:
@@ -361,7 +361,9 @@ class Shard:
         """Keep, of each person, the last notable events: a later finding may be about them."""
         refs = self.refs.get(actor)
         if refs is None:
-            refs = self.refs[actor] = deque(maxlen=REFS_KEPT)
+            refs = self.refs[actor] = []
+        elif len(refs) == REFS_KEPT:
+            del refs[0]
         refs.append(ref)
 
     def _tell(self, work: Work, row: int, event: EventRef, view: Facts, hits: list[Hit], held: tuple[str, ...]) -> None:
@@ -504,14 +506,15 @@ class Shard:
         return hours
 
     def _begin_day(self, hour: int) -> None:
-        """Take over what is usual now, and forget the evidence of people at rest."""
+        """Take over what is usual now, and forget what is too old to be evidence."""
         book, baselines = self.book, self.common.baselines
         names = self._role_names()
         self.rates = baselines.rates(names)
         baselines.publish(self.roles, names)
         baselines.publish_limits(book.actors, len(book.actor_codes), names)
         oldest = (hour - 24 * REFS_DAYS) * HOUR_US
-        self.refs = {actor: refs for actor, refs in self.refs.items() if refs[-1].occurred_at >= oldest}
+        kept = {actor: [ref for ref in refs if ref.occurred_at >= oldest] for actor, refs in self.refs.items()}
+        self.refs = {actor: refs for actor, refs in kept.items() if refs}
 
     def _surprised(self, name: str, surprise: Surprise, hour: int) -> None:
         """Turn an hour of one's own people that the model finds unusual into a finding, on its last notable event."""

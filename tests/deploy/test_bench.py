@@ -9,7 +9,7 @@ import pytest
 
 from deploy.bench.__main__ import KAFKA, main
 from deploy.bench.inputs import own_lines
-from deploy.bench.report import Report, Row
+from deploy.bench.report import ASSESSMENT_GOALS, Report, Row
 from deploy.kafka.broker import BrokerError, _run
 from streams.sources.fhir_auditevent import SOURCE as FHIR
 from streams.sources.sentinel_json import SOURCE as OWN
@@ -68,6 +68,8 @@ def test_ratios_memory_and_stages_are_told(told: dict) -> None:
     assert len(told["stages"]) == 9
     both = told["stages"]["read and decode"] + told["stages"]["read and decode FHIR"]
     assert sum(told["sums"].values()) == pytest.approx(2 * sum(told["stages"].values()) - both, abs=0.1)
+    assert set(told["assessment"]) == {"events", *ASSESSMENT_GOALS}
+    assert all(figure > 0 for figure in told["assessment"].values())
     assert set(told["skipped"]) == {"kafka", "compile"}
     assert {"cpu", "cores", "python", "load"} == set(told["machine"])
 

@@ -186,7 +186,10 @@ PATIENT_FILLS: Final = {
 }
 
 _M, _S = len(METRICS), len(SESSION)
-_ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+_Shape = tuple[tuple[int, ...], str]
+_CODE: Final[_Shape] = ((), "i4")  # or an hour since 1970, a run, a row of a pool
+_FLAG: Final[_Shape] = ((), "i1")
+_ACTOR_SHAPES: Final[dict[str, _Shape]] = {
     "ring": ((RING_HOURS, _M), "f4"),
     "day_total": ((_M,), "f4"),
     "usual_mean": ((_M,), "f4"),
@@ -203,8 +206,26 @@ _ACTOR_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
     "devices": ((DEVICES_KEPT,), "i4"),
     "applications": ((APPLICATIONS_KEPT,), "i4"),
     "session": ((_S,), "f4"),
+    **dict.fromkeys(
+        (
+            *("position_head", "role", "unit", "address", "street", "family"),
+            *("device", "previous_device", "site", "crossings", "failures", "sequential_run", "rhythm_run"),
+            *("ring_hour", "active_hour", "hours_run", "session_hour"),
+        ),
+        _CODE,
+    ),
+    **dict.fromkeys(("inactive", "is_service", "searching"), _FLAG),
 }
-_ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+_PATIENT_SHAPES: Final = {
+    **dict.fromkeys(("stay_head", "link_head", "staff_actor", "address", "street", "family", "burst_hour"), _CODE),
+    "flags": _FLAG,
+    **dict.fromkeys(("burst_open", "burst_closed"), ((), "f4")),
+}
+_POOL_SHAPES: Final = {
+    **dict.fromkeys(("unit", "actor", "role", "next"), _CODE),
+    **dict.fromkeys(("planned", "explanation", "role_class", "leads"), _FLAG),
+}
+_ROLE_SHAPES: Final[dict[str, _Shape]] = {
     "share": ((), "f4"),
     "hour_share": ((HOUR_BINS,), "f4"),
     "exceed": ((_M, COUNT_BINS), "f4"),
@@ -217,7 +238,7 @@ _ROLE_SHAPES: Final[dict[str, tuple[tuple[int, ...], str]]] = {
 SHARE_PRIOR: Final = 0.05
 
 
-def _table(cls: type[Any], rows: int, shapes: dict[str, tuple[tuple[int, ...], str]], fills: Mapping[str, float]) -> Any:
+def _table(cls: type[Any], rows: int, shapes: dict[str, _Shape], fills: Mapping[str, float]) -> Any:
     def column(name: str) -> Array:
         shape, kind = shapes.get(name, ((), "i8"))
         return np.full((rows, *shape), fills.get(name, 0), dtype=kind)
@@ -233,7 +254,7 @@ def actors(rows: int = 64) -> ActorTable:
 
 def patients(rows: int = 256) -> PatientTable:
     """Return an empty table of patients."""
-    table: PatientTable = _table(PatientTable, rows, {"burst_open": ((), "f4"), "burst_closed": ((), "f4")}, PATIENT_FILLS)
+    table: PatientTable = _table(PatientTable, rows, _PATIENT_SHAPES, PATIENT_FILLS)
     return table
 
 
@@ -257,7 +278,7 @@ def pairs(slots: int = 4_096) -> PairTable:
 
 def pool(cls: type[Any], rows: int = 256) -> Any:
     """Return an empty pool of stays, links or positions."""
-    return _table(cls, rows, {}, {"next": -1})
+    return _table(cls, rows, _POOL_SHAPES, {"next": -1})
 
 
 def clock() -> Clock:
