@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sentinel.assembly.core import context_decoder
+from sentinel.assembly.extras import needs
 from sentinel.assembly.formats import sources
 from sentinel.core.errors import RefusedToStartError
 
@@ -56,19 +57,24 @@ def listeners(settings: Settings, service: Service) -> Sequence[Listener]:
 
 def _bucket(one: Bucket, source: Source, receiver: Receiver, service: Service, folder: Path) -> Listener:
     from streams.embedded import SystemClock
-    from streams.listeners.buckets import BucketListener
+
+    with needs("s3"):
+        from streams.listeners.buckets import BucketListener
 
     return BucketListener(one, source, receiver, service.marks, SystemClock().now_us, folder)
 
 
 def _ldap(one: Ldap, feed: ContextFeed, service: Service, zone: ZoneInfo) -> Listener:
     from streams.listeners.directory import Directory
-    from streams.listeners.ldap import LdapListener
+
+    with needs("ldap"):
+        from streams.listeners.ldap import LdapListener
 
     return LdapListener(one, Directory(one.name, feed, service.marks), zone)
 
 
 def _sql(one: Sql, source: Source, receiver: Receiver, service: Service, now_us: Callable[[], int]) -> Listener:
-    from streams.listeners.sql import SqlListener
+    with needs("sql"):
+        from streams.listeners.sql import SqlListener
 
     return SqlListener(one, source, receiver, service.marks, now_us)
