@@ -25,7 +25,7 @@ demo-kafka: setup-dev  ## the same through Apache Kafka, two workers and a share
 	$(BIN)/python -m deploy.demo_kafka --data $(DATA)-kafka
 
 test: setup-dev  ## everything that must hold: style, types, import contracts, tests
-	@deploy/setup/apt.sh chromium curl kcat openssl rsyslog rsyslog-openssl rsyslog-gnutls default-jdk-headless
+	@deploy/setup/apt.sh chromium curl kcat openssl rsyslog rsyslog-openssl rsyslog-gnutls postgresql slapd default-jdk-headless
 	$(MAKE) --no-print-directory lint types check-imports unit
 
 lint: setup-dev

@@ -11,4 +11,5 @@ as_root=()
 [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || { echo "install as root: apt-get install ${missing[*]}" >&2; exit 2; }
 echo "installing Debian packages: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# runlevel 1: what is installed for tests starts no service
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
