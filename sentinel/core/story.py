@@ -17,6 +17,7 @@ STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …
 RAISED_MAX_US: Final = 7 * DAY_US  # … for a week at most
 EVENTS_MAX: Final = 500
+EVENTS_SPARED: Final = 100  # of them, for detectors that show no more than so many: a flood must not bury another sign
 PATIENTS_MAX: Final = 200
 STRENGTH_MAX: Final = 8.0
 NEXT_PATIENT: Final = 0.5  # each further patient adds half as much
@@ -48,6 +49,7 @@ class Story:
     slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
     weights: dict[int, float] = field(default_factory=dict)  # what each slot adds up to
     events: dict[str, EventRef] = field(default_factory=dict)  # by key
+    shown: dict[str, int] = field(default_factory=dict)  # detector -> how many of the events it brought
     changes: int = 0
     acted: set[int] = field(default_factory=set)  # patients in whose record the person wrote
     raised: bool = False
@@ -70,11 +72,18 @@ class Story:
                 slot[finding.detector] = finding
                 self._weigh(patient)
         for ref in (*others, event):
-            if len(self.events) < EVENTS_MAX:
-                self.events.setdefault(ref.key, ref)
+            self._show(finding.detector, ref)
             self.first_seen = min(self.first_seen, ref.occurred_at)
         self.last_seen = max(self.last_seen, event.occurred_at)
         self.changes += 1
+
+    def _show(self, detector: str, ref: EventRef) -> None:
+        """Keep an event as evidence, while there is room for what this detector shows."""
+        brought = self.shown.get(detector, 0)
+        room = EVENTS_MAX - (EVENTS_SPARED if brought >= EVENTS_SPARED else 0)
+        if ref.key not in self.events and len(self.events) < room:
+            self.events[ref.key] = ref
+            self.shown[detector] = brought + 1
 
     def acted_on(self, patient: int) -> bool:
         """Weigh what concerns a patient less: who writes in a record takes part in the care, and says so.
