@@ -177,9 +177,13 @@ def severity_of(score: float) -> Severity:
 
 @dataclass(slots=True)
 class Stories:
-    """The open stories of one tenant, at most one a person; bounded by the people active within a week."""
+    """The open stories of one tenant, at most one a person, or a source; bounded by those active within a week.
+
+    `kind` keeps the ids of stories on people and on sources apart.
+    """
 
     tenant: str
+    kind: str = "alert"
     open: dict[int, Story] = field(default_factory=dict)
 
     def of(self, actor: int, event: EventRef) -> tuple[Story, Story | None]:
@@ -188,7 +192,7 @@ class Stories:
         if story is not None and story.takes(event.occurred_at):
             return story, None
         when = event.occurred_at
-        fresh = Story(ids.derive("alert", self.tenant, event.key), actor, began=when, first_seen=when, last_seen=when)
+        fresh = Story(ids.derive(self.kind, self.tenant, event.key), actor, began=when, first_seen=when, last_seen=when)
         self.open[actor] = fresh
         return fresh, story
 

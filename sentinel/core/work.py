@@ -16,14 +16,18 @@ from sentinel.core.book import ContextBook
 from sentinel.core.context import FOREVER
 from sentinel.core.event import AHEAD_MAX_US, HOUR_US, Action, ActorType, Destination
 from sentinel.core.facts.baselines import SERVICE_ROLE
-from sentinel.core.facts.declare import FACTS
+from sentinel.core.facts.declare import FACTS, INDEX
 from sentinel.core.facts.kernel import Columns, hour_end
 
 SENSITIVE: Final = frozenset(
     {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
 )
 EMERGENCY: Final = frozenset({"BTG", "EMER"})  # v3-ActReason break the glass; Swiss emergency access
+OVERSIGHT: Final = "sentinel"  # the application that Sentinel's own readers use
+PEOPLE: Final = frozenset({"Practitioner", "PractitionerRole"})
+_LOOKS: Final = [ACTIONS.index(action) for action in (Action.READ, Action.SEARCH, Action.EXPORT, Action.PRINT)]
 _SERVICE: Final = ACTOR_TYPES.index(ActorType.SERVICE)
+_HUMAN: Final = ACTOR_TYPES.index(ActorType.HUMAN)
 _BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
 _OUTWARD: Final = [DESTINATIONS.index(Destination.LINK), DESTINATIONS.index(Destination.REMOVABLE)]
 
@@ -64,7 +68,21 @@ def work_on(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Work:
     n = len(batch)
     assessment = Assessment(explained_by=[], p_value=np.full(n, np.nan, dtype=np.float32))
     facts = np.full((len(FACTS), n), np.nan, dtype=np.float32)
+    facts[INDEX["looked_up"]] = _looked_up(batch)
     return Work(batch, _columns(batch, book, zone), facts, assessment, np.zeros(n, dtype=np.bool_))
+
+
+def _oversight(batch: EventBatch) -> NDArray[np.bool_]:
+    """Return which events are readings in Sentinel itself."""
+    return np.fromiter((application == OVERSIGHT for application in batch.application), np.bool_, len(batch))
+
+
+def _looked_up(batch: EventBatch) -> NDArray[np.bool_]:
+    """Return with which events somebody looked up a person or a patient in Sentinel."""
+    looked: NDArray[np.bool_] = _oversight(batch) & np.isin(batch.action, _LOOKS) & (batch.actor_type == _HUMAN)
+    for i in looked.nonzero()[0].tolist():
+        looked[i] = bool(batch.patient_id[i]) or batch.resource_type[i] in PEOPLE
+    return looked
 
 
 def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
@@ -85,6 +103,7 @@ def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
         site=book.other_codes.encode(batch.site),
         records=batch.resource_count,
         outward=np.isin(batch.destination, _OUTWARD),
+        oversight=_oversight(batch),
         emergency=by_purpose | (batch.action == _BREAK_GLASS),
         sensitive=np.fromiter((label in SENSITIVE for label in batch.resource_sensitivity), np.bool_, len(batch)),
     )

@@ -164,6 +164,7 @@ class Columns(NamedTuple):
     sensitive: NDArray[np.bool_]
     outward: NDArray[np.bool_]  # to an open link or a removable device
     emergency: NDArray[np.bool_]  # break-glass, as an action or as a purpose
+    oversight: NDArray[np.bool_]  # in Sentinel itself, where care is no reason and none is looked for
 
 
 class Tables(NamedTuple):
@@ -813,9 +814,10 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             explained = _reason(
                 stays, links, units, p, e, c.actor_type[i] == _PATIENT, role_class, mine, n_mine, acted, knows_care
             )
-            if knows_care or not e.human:
+            judged = knows_care and not c.oversight[i]
+            if judged or not e.human:
                 facts[F_EXPLAINED, i] = explained
-            unexplained = e.human and knows_care and explained == _E_NONE
+            unexplained = e.human and judged and explained == _E_NONE
             if unexplained:
                 facts[F_ONCE_HERE, i] = np.float32(_once_here(stays, p.stay_head[e.patient], units, mine, n_mine, e.at))
             o = _Opening(pair, last, new_today, explained, unexplained)
