@@ -13,6 +13,7 @@ from sentinel.core.batch import EventBatch
 from sentinel.core.event import Action, EventRow
 from sentinel.core.logs import FORGOTTEN_HOURS, NUMBERS_MAX, SOURCES_MAX, Heard, HeardOf, Logs, heard
 from tests.builders import Seen, a_batch, a_detector, a_pipeline, an_event, an_opening, cut, on
+from tests.core.test_shards import divided, in_one, the_same_alerts
 
 HOUR = 30 * 24 * 100
 
@@ -102,6 +103,15 @@ def test_a_silence_is_one_alert_on_the_source() -> None:
     assert (alert.actor, alert.patients, alert.detectors) == ("log:dpi", (), ("log_silence",))
     assert len(alert.event_ids) == 1
     assert alert.first_seen == on(9, 23, 55)
+
+
+def test_one_shard_of_several_tells_it() -> None:
+    """However people are divided, the same alert on a source, once; the one who tells it may change."""
+    other = [an_event(Action.EXECUTE, on(0, hour, 1), application="labo") for hour in range(24 * 13)]
+    rows = sorted([*hourly(range(9)), *hourly([10]), *other], key=lambda row: row.occurred_at)
+    alerts, _ = in_one((), rows, 0.0)
+    assert any(alert.actor == "log:dpi" for alert in alerts.values())
+    the_same_alerts(alerts, divided((), rows, [2, 1])[0])
 
 
 def test_a_stream_that_stood_still_is_told_when_it_goes_on() -> None:
