@@ -193,8 +193,9 @@ class Shard:
             self._rebuild_pairs(len(self.pairs.key), hour * HOUR_US - PAIR_MEMORY_US)
         for story in self.stories.expire(hour):
             self._ended(story)
-        for story in self.stories.open.values():
-            self._judge(story)
+        if self.common.budget.has_room:
+            for story in self.stories.open.values():
+                self._judge(story)
 
     def snapshot(self) -> bytes:
         """Return the state as bytes: restored, with its `common`, it goes on as if it had never stopped.
