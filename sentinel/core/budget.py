@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FLOOR: Final = 2.5  # evidence of one in three hundred: below it nobody is told, whatever the budget
-PRIOR: Final = 3.5  # before the stream has shown what is ordinary
+PRIOR: Final = 4.0  # before the stream has shown what is ordinary
 GRAVE: Final = 12.0  # evidence of one in a million million: told even when the week is used up
 FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, and the queue must stay readable
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
-PACE_ZERO: Final = 1.34  # weeks' worth of alerts within one: from there on the least is told …
+PACE_ZERO: Final = 1.3  # weeks' worth of alerts within one: from there on the least is told …
 PACE_WIDTH: Final = 0.4  # … and so much below it, the budget's number
 PACE_MIN, PACE_MAX = 0.3, 1.4  # of the budget, a day
 CANDIDATES_MAX: Final = 20_000
