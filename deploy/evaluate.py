@@ -84,14 +84,16 @@ SHAPES: Final = (
 
 @dataclass(slots=True)
 class Trial:
-    """What came of one hospital: with its context, and without where that was tried. `explained`: share of patient accesses.
+    """What came of one hospital: with its context, and without where that was tried.
 
+    `explained`: share of patient accesses; `ordinary`: of those explained or judged ordinary.
     `others`: what other ways find on the same events within the same budget, by their names.
     """
 
     shape: Shape
     found: Evaluation
     explained: float
+    ordinary: float
     bare: Evaluation | None = None
     others: dict[str, Evaluation] = field(default_factory=dict)
 
@@ -119,22 +121,22 @@ class Trials:
         write(Hospital(shape.settings), here)
         for kind in shape.without:
             (here / "context" / f"{kind}.ndjson").unlink(missing_ok=True)
-        found, explained = self._replayed(shape, here, ["--context", str(here / "context")])
+        found, explained, ordinary = self._replayed(shape, here, ["--context", str(here / "context")])
         bare = self._replayed(shape, here, [])[0] if shape.bare else None
         others = compared(shape, here, found)
         for large in (here / "context", here / "events.ndjson"):
             shutil.rmtree(large) if large.is_dir() else large.unlink()
-        return Trial(shape, found, explained, bare, others)
+        return Trial(shape, found, explained, ordinary, bare, others)
 
     @staticmethod
-    def _replayed(shape: Shape, here: Path, context: Sequence[str]) -> tuple[Evaluation, float]:
+    def _replayed(shape: Shape, here: Path, context: Sequence[str]) -> tuple[Evaluation, float, float]:
         out = here / ("with" if context else "bare")
         command = [str(Path(sys.executable).with_name("sentinel")), "replay", *context, "--format", "fhir_auditevent"]
         command += ["--events", str(here / "events.ndjson"), "--out", str(out), "--budget", f"{shape.per_day:g}", "--json"]
         environment = {**os.environ, "SENTINEL_TIMEZONE": shape.settings.timezone}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         summary = json.loads((out / "summary.json").read_text("utf-8"))
-        return evaluate_folder(out, here / "labels.tsv"), float(summary["explained"])
+        return evaluate_folder(out, here / "labels.tsv"), float(summary["explained"]), float(summary["ordinary"])
 
 
 def compared(shape: Shape, here: Path, found: Evaluation) -> dict[str, Evaluation]:

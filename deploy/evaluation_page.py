@@ -50,7 +50,8 @@ COUNTED: Final = """\
 - A case is found when an alert holds one of its events, whichever detector told it.
 - An alert is right when it holds a planted event. One that also lists the person's ordinary accesses is right all the same.
 - *First* are the alerts of highest priority, as many as there are cases.
-- *Explained* is the share of patient accesses with an ordinary reason on file, planted ones among them.
+- *Explained* is the share of patient accesses with an ordinary reason on file, planted ones among them; *or ordinary* adds
+  those on which nothing was found that fewer than one ordinary day in twenty holds (a p-value below 0.05).
 - *Time to detect* runs from the case's first event to the first of its events that an alert holds. An alert gathers
   the events before it that show the same:
   0 seconds means that the alert holds the case's first event, not that it was raised at once.
@@ -103,6 +104,7 @@ def _hospitals(trials: Sequence[Trial]) -> str:
             told(t.found.precision),
             told(t.found.precision_first),
             f"{100 * t.explained:.1f} %",
+            f"{100 * t.ordinary:.1f} %",
         )
         for t in trials
     ]
@@ -117,6 +119,7 @@ def _hospitals(trials: Sequence[Trial]) -> str:
         "right",
         "right of the first",
         "explained",
+        "explained or ordinary",
     )
     return _table(heads, rows)
 

@@ -35,7 +35,11 @@ from streams.outputs.trust import Trust
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 MADE: Final = "<!-- made by `make docs` from the code: change the code, not this page -->"
-ABOUT: Final = {Scope.PATIENT: "one person and one patient", Scope.ACTOR: "one person, whoever the patients"}
+ABOUT: Final = {
+    Scope.PATIENT: "one person and one patient",
+    Scope.ACTOR: "one person, whoever the patients",
+    Scope.SOURCE: "the log of an application",
+}
 EVIDENCE: Final = {
     Evidence.UNEXPLAINED: "records opened without an ordinary reason",
     Evidence.EXPORTED: "exports, prints and shares",
@@ -185,6 +189,8 @@ def _detector_section(detector: Detector) -> str:
 
 def _told_later(detector: Detector) -> str:
     hours = detector.after_hours
+    if detector.unalerted:
+        return f" Told {hours} h after the event, unless an alert on whom was looked up is open by then."
     return f" Told {hours} h after the event, unless the person has written in the record by then." if hours else ""
 
 

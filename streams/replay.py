@@ -25,6 +25,7 @@ from streams.sources.contract import Source
 
 BATCH_ROWS: Final = 2_000
 CONTEXT_RECORDS: Final = 10_000
+ORDINARY_P: Final = 0.05  # of the findings on an access: what more than one ordinary day in twenty holds is ordinary
 
 Progress = Callable[[int, int], None]  # events, bytes since the last call
 
@@ -64,6 +65,7 @@ class Summary:
     alerts: int
     suppressed: int
     explained: float
+    ordinary: float
     seconds: float
     cpu_seconds: float
     events_per_cpu_second: int
@@ -102,6 +104,7 @@ class Replay:
     left_out: int = 0
     patient_accesses: int = 0
     explained: int = 0
+    ordinary: int = 0
     first_event: int | None = None
     last_event: int | None = None
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -144,6 +147,9 @@ class Replay:
         self.events += len(kept)
         self.patient_accesses += len(kept) - kept.patient_id.count("")
         self.explained += len(kept) - assessment.explained_by.count("")
+        strange = (assessment.p_value < ORDINARY_P).nonzero()[0].tolist()
+        unlike = sum(bool(kept.patient_id[i]) and not assessment.explained_by[i] for i in strange)
+        self.ordinary += len(kept) - kept.patient_id.count("") - unlike
         if len(kept):
             first, last = int(kept.occurred_at.min()), int(kept.occurred_at.max())
             self.first_event = first if self.first_event is None else min(first, self.first_event)
@@ -183,6 +189,7 @@ class Replay:
             alerts=sum(not alert.suppressed for alert in self.alerts.values()),
             suppressed=sum(alert.suppressed for alert in self.alerts.values()),
             explained=round(self.explained / max(1, self.patient_accesses), 4),
+            ordinary=round(self.ordinary / max(1, self.patient_accesses), 4),
             seconds=round(time.monotonic() - started, 3),
             cpu_seconds=round(cpu, 3),
             events_per_cpu_second=round(self.events / cpu),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -69,9 +69,11 @@ def an_opening(patient: str, when: int, actor: str = "nurse", action: Action = A
     return an_event(action, when, patient_id=patient, actor_id=actor, **told)
 
 
-def a_batch(rows: Sequence[EventRow], tenant: str = TENANT) -> EventBatch:
-    """Return rows as a micro-batch."""
-    return batch_of(tenant, rows, Provenance(SOURCE))
+def a_batch(rows: Sequence[EventRow], tenant: str = TENANT, delays: Mapping[str, int] | None = None) -> EventBatch:
+    """Return rows as a micro-batch; `delays` (µs): by event id, from its time to its receipt, which else nobody knows."""
+    told = delays or {}
+    received = np.array([row.occurred_at + told[row.id] if row.id in told else 0 for row in rows], np.int64)
+    return batch_of(tenant, rows, Provenance(SOURCE, received))
 
 
 def a_person(

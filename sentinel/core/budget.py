@@ -18,7 +18,7 @@ FLOOD_WEEKS: Final = 2  # weeks' worth of alerts within one: something broke, an
 WARM_UP_HOURS: Final = 3 * 24
 MEMORY_HOURS: Final = 14 * 24
 WEEK_HOURS: Final = 7 * 24
-PACE_ZERO: Final = 1.38  # weeks' worth of alerts within one: from there on the least is told …
+PACE_ZERO: Final = 1.3  # weeks' worth of alerts within one: from there on the least is told …
 PACE_WIDTH: Final = 0.4  # … and so much below it, the budget's number
 PACE_MIN, PACE_MAX = 0.3, 1.4  # of the budget, a day
 CANDIDATES_MAX: Final = 20_000
@@ -57,6 +57,11 @@ class Budget:
         """Return how many of a day's alerts to tell, as a share of the budget, after what the last seven days told."""
         used = len(self.raised) / (7 * self.per_day)
         return min(PACE_MAX, max(PACE_MIN, (PACE_ZERO - used) / PACE_WIDTH))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the last seven days, up to the hour that closed last, told fewer than their number."""
+        return self.per_day == 0 or len(self.raised) < 7 * self.per_day
 
     def admits(self, score: float, raised: int) -> bool:
         """Whether a story of that score is raised now, after `raised` others of its shard in this hour."""

@@ -16,6 +16,7 @@ from sentinel.core.facts.baselines import Day, RoleSums
 from sentinel.core.facts.declare import METRICS, RATES, SESSION
 from sentinel.core.facts.state import COUNT_BINS, HOUR_BINS
 from sentinel.core.habits import Found
+from sentinel.core.logs import Heard, HeardOf, Newest
 from sentinel.core.model import Hours
 from sentinel.core.snapshot import Snapshots
 
@@ -34,6 +35,10 @@ class Closing:
     raised: list[int]  # hours of the alerts raised since the last closing
     day: Day | None = None
     found: list[Found] = field(default_factory=list)  # of the day, when it ends
+    logs: list[HeardOf] = field(default_factory=list)  # what was heard of each source
+    alerted: tuple[list[str], list[str]] = field(
+        default_factory=lambda: ([], [])
+    )  # people and patients of the alerts that are open
 
     def pack(self) -> bytes:
         """Return it as bytes: the same closing always gives the same bytes."""
@@ -50,7 +55,9 @@ class Closing:
         return closing
 
 
-_SNAPSHOTS = Snapshots((Closing, Day, RoleSums, Hours, Found), (*METRICS, *RATES, *SESSION, str(COUNT_BINS), str(HOUR_BINS)))
+_SNAPSHOTS = Snapshots(
+    (Closing, Day, RoleSums, Hours, Found, HeardOf, Heard, Newest), (*METRICS, *RATES, *SESSION, str(COUNT_BINS), str(HOUR_BINS))
+)
 
 
 def together(closings: Sequence[Closing]) -> Hours:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sentinel.core.budget import Budget
+from sentinel.core.budget import FLOOR, Budget
 from sentinel.core.closing import Closing, together
 from sentinel.core.codes import Codes
 from sentinel.core.errors import SentinelError
@@ -54,7 +54,8 @@ class Common:
         self.surprises = {surprise.actor: surprise for surprise in found}
 
     def _follow_budget(self, hour: int, closings: Sequence[Closing]) -> None:
-        self.budget.ended.extend(sorted(ended for closing in closings for ended in closing.ended))
+        ended = sorted(ended for closing in closings for ended in closing.ended)
+        self.budget.ended.extend(one for one in ended if one[1] >= FLOOR)
         self.budget.raised.extend(sorted(raised for closing in closings for raised in closing.raised))
         self.budget.close_hour(hour, [score for closing in closings for score in closing.open_scores.tolist()])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from sentinel.core.batch import ACTIONS, ACTOR_TYPES, DESTINATIONS
 from sentinel.core.event import Action, ActorType, Destination
 from sentinel.core.facts.declare import INDEX, RATES
 from sentinel.core.frozen import frozen
+
+if TYPE_CHECKING:
+    from sentinel.core.story import EventRef
 
 P_MIN: Final = 1e-12
 
@@ -28,6 +31,7 @@ class Scope(StrEnum):
 
     PATIENT = "patient"  # this person and this patient
     ACTOR = "actor"  # this person, whoever the patients
+    SOURCE = "source"  # the log of an application: found when an hour ends, on facts called `log_…`
 
 
 class Evidence(StrEnum):
@@ -153,7 +157,8 @@ class Pattern:
 
     `weight` scales the evidence that a finding adds to its story; of findings in one `group`, which show much the
     same, the strongest alone counts. `after_hours`: the finding is made that long
-    after its event, if the person has not written in the patient's record since the event; `only_look`: nor opened it again.
+    after its event, if the person has not written in the patient's record since the event; `only_look`: nor opened it again;
+    `unalerted`: nor was an alert open then, or in the month before, that names the person or the patient looked up.
     `measured`: how often it finds
     something on the days of a role weighs as well, once that is known here (habits.py).
     """
@@ -168,6 +173,7 @@ class Pattern:
     evidence: Evidence = Evidence.NONE
     after_hours: int = 0
     only_look: bool = False
+    unalerted: bool = False
     measured: bool = True
 
 
@@ -198,3 +204,20 @@ class Finding:
     factor: float = 1.0  # of the strength, by what was said of earlier alerts
     unexplained: bool = False  # its event opened a record without an ordinary reason
     hidden_by: str = ""  # the rule that hides it
+
+
+class Hit(NamedTuple):
+    """What a detector or a rule found. `at`: on which of those it looked at; `others`: earlier events that show it."""
+
+    at: int
+    detector: Pattern
+    p_value: float
+    words: Words
+    others: tuple[EventRef, ...] = ()
+
+
+def hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
+    """Return what a detector found, given the facts of what it matched and where these stand."""
+    p_values = np.minimum(np.maximum(detector.p_value(among), P_MIN), 1.0).astype(np.float64)
+    told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
+    return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]

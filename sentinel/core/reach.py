@@ -83,7 +83,7 @@ _DEAD: Final[tuple[tuple[Callable[[Told], bool], dict[str, float]], ...]] = (
         | dict.fromkeys(("sequential_run", "rhythm_run"), 0.0),
     ),
     (lambda told: "device" not in told.fields, {"device_new": _NAN} | _uncounted("switches")),
-    (lambda told: "application" not in told.fields, {"application_new": _NAN}),
+    (lambda told: "application" not in told.fields, {"application_new": _NAN, "looked_up": 0.0}),
     (lambda told: "site" not in told.fields, {"other_site_minutes": _NAN, "site_crossings": _NAN}),
     (lambda told: "resource_sensitivity" not in told.fields, {"sensitive": 0.0}),
     (lambda told: Action.SEARCH not in told.actions, _uncounted("searches") | {"after_search": 0.0}),

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import log10
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,7 +27,7 @@ from sentinel.core.codes import NOBODY, Codes
 from sentinel.core.common import Common
 from sentinel.core.context import ContextRecord, Judgement, Verdict
 from sentinel.core.correlation import Completed, Correlations, Met, Window, Windows
-from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Pattern, Scope, Words
+from sentinel.core.detector import P_MIN, Detector, Evidence, Facts, Finding, Hit, Scope, Words, hits
 from sentinel.core.duplicates import Duplicates
 from sentinel.core.event import DAY_US, HOUR_US, Action
 from sentinel.core.explain import NAME_OF, TRIED, ExplanationCode, trade
@@ -42,6 +42,7 @@ from sentinel.core.facts.state import Clock, PairTable, RoleTable
 from sentinel.core.feedback import Feedback
 from sentinel.core.habits import Found, strength_bin
 from sentinel.core.house_rules import NO_RULES, WATCH_LIST, HouseRules, InForce, Looked, watched_access
+from sentinel.core.logs import Heard, HeardOf, Logs, Newest, Rhythm, Strange, facts_of, heard
 from sentinel.core.model import Hours, Surprise
 from sentinel.core.sigma import Memories, Rule, RuleSet, met
 from sentinel.core.snapshot import SnapshotError, Snapshots
@@ -51,6 +52,9 @@ from sentinel.core.work import Processed, Work, work_on
 
 REFS_KEPT: Final = 64  # notable events kept a person, as evidence
 REFS_DAYS: Final = 3
+ALERTED_HOURS: Final = 30 * 24  # a person or patient of an alert may be looked up for so long after it was open
+LOOKUPS_KEPT: Final = 200  # a reader
+LOG: Final = "log:"  # what an alert on a source's log has for an actor begins with it
 PAIR_MEMORY_US: Final = 100 * DAY_US
 MODEL_WEIGHT: Final = 0.7
 _ACTS: Final = frozenset({ACTIONS.index(Action.CREATE), ACTIONS.index(Action.UPDATE)})
@@ -67,6 +71,7 @@ class Watched:
     actor: int
     event: EventRef
     held: tuple[str, ...]  # the rules for its event
+    about: int = NOBODY  # whom the person looked up
 
 
 Shown = tuple[Finding, Sequence[EventRef]]
@@ -102,6 +107,11 @@ class Shard:
     raised: list[int] = field(default_factory=list)  # hours of alerts since the last closing
     held: dict[int, tuple[str, ...]] = field(default_factory=dict)  # rules for a person's last notable event of the open hour
     found: dict[tuple[int, str], int] = field(default_factory=dict)  # of the open day: person and detector -> strongest, its bin
+    heard: dict[str, Heard] = field(default_factory=dict)  # of each source in the open hour
+    logs: Logs = field(default_factory=Logs)
+    log_stories: Stories = field(init=False)
+    alerted: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))  # people, patients -> hour
+    looked_up: dict[int, deque[tuple[int, int, int]]] = field(default_factory=dict)  # reader -> hour, person, patient
     rates: NDArray[np.float64] = field(init=False)  # (roles, RATES), by the day that closed last
     _zone: ZoneInfo = field(init=False)
     _correlations: Correlations = field(init=False)
@@ -110,10 +120,16 @@ class Shard:
     _ordered: list[Rule] = field(init=False)  # first those that look at no facts:
     _plain: int = field(init=False)  # so many
     _on_facts: list[Rule] = field(init=False)
+    _of_events: list[Detector] = field(init=False)
+    _of_sources: list[Detector] = field(init=False)
     _changed: dict[str, Story] = field(default_factory=dict)
+    _changed_logs: dict[str, Story] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stories = Stories(self.tenant)
+        self.log_stories = Stories(self.tenant, "log-alert")
+        self._of_events = [detector for detector in self.detectors if detector.scope is not Scope.SOURCE]
+        self._of_sources = [detector for detector in self.detectors if detector.scope is Scope.SOURCE]
         self.rates = self.common.baselines.rates([])
         self._zone = ZoneInfo(self.timezone)
         self._correlations = Correlations(self.sigma.correlations)
@@ -143,6 +159,7 @@ class Shard:
         fresh = work.fresh[start:stop] = self.duplicates.first_seen(work.batch.key[start:stop])
         rows = start + np.nonzero(fresh)[0]
         ordered_pass(work.columns, self._tables(), work.facts, rows, self.book.knows_care)
+        heard(work.batch, rows, self.heard)
         self._detect(work, rows)
 
     def finish(self, work: Work) -> Processed:
@@ -157,7 +174,9 @@ class Shard:
     def changed(self) -> list[Alert]:
         """Return the alerts that are new or changed since they were last asked for."""
         changed, self._changed = self._changed, {}
-        return [self._alert(story) for story in changed.values()]
+        logs, self._changed_logs = self._changed_logs, {}
+        alerts = [self._alert(story) for story in changed.values()]
+        return alerts + [story.alert(self.tenant, LOG + self.logs.codes.name(story.actor), {}, ()) for story in logs.values()]
 
     def closing(self, hour: int) -> Closing:
         """End the hours before `hour`, and return what this shard adds to their closing."""
@@ -165,7 +184,7 @@ class Shard:
         if self.closed == 0:
             self.clock.started[0] = hour * HOUR_US
         else:
-            self._judge_watched(hour)
+            self._judge_watched(hour, [one for one in self.detectors if not one.unalerted])
         names = self._role_names()
         suspects = {story.actor for story in self.stories.open.values() if story.lasts}
         left_out = np.array(sorted(suspects), dtype=np.int64)
@@ -175,11 +194,13 @@ class Shard:
             patients=patients,
             strangers=counts,
             hours=self._end_sessions(suspects),
-            open_scores=np.array([story.score for story in self.stories.open.values()]),
+            open_scores=np.array([story.score for story in (*self.stories.open.values(), *self._own_log_stories())]),
             ended=self.ended,
             raised=self.raised,
             day=end_day(self.book.actors, len(self.book.actor_codes), self.roles, names, left_out) if new_day else None,
             found=self._end_findings(suspects) if new_day else [],
+            logs=self._heard(),
+            alerted=self._open_alerts(),
         )
         self.ended, self.raised = [], []
         return closing
@@ -191,6 +212,10 @@ class Shard:
             self._surprised(name, surprise, before)
         self.held = {}
         self._burst(strangers(closings), before)
+        self._alerted(closings, before)
+        if before:
+            self._judge_watched(hour, [one for one in self.detectors if one.unalerted])
+        self._close_logs(closings, before, hour)
         if hour // 24 > before // 24 > 0:
             self._begin_day(hour)
         if hour // (24 * 7) > before // (24 * 7) > 0:
@@ -198,6 +223,9 @@ class Shard:
         self._correlations.close(hour)
         for story in self.stories.expire(hour):
             self._ended(story)
+        if self.common.budget.has_room:
+            for story in [one for one in self.stories.open.values() if not one.lasts]:
+                self._admit(story, is_asked=False)
 
     def snapshot(self) -> bytes:
         """Return the state as bytes: restored, with its `common`, it goes on as if it had never stopped.
@@ -270,27 +298,27 @@ class Shard:
     def _detect(self, work: Work, rows: NDArray[np.int64]) -> None:
         """Let each detector look at the facts of events that share an hour, and tell the stories what it found."""
         view = self._view(work, rows)
-        hits: dict[int, list[Hit]] = {}
-        for detector in self.detectors:
+        found: dict[int, list[Hit]] = {}
+        for detector in self._of_events:
             where = detector.match(view).nonzero()[0]
             if len(where):
-                for hit in _hits(detector, view.at(where), where):
-                    hits.setdefault(hit.at, []).append(hit)
+                for hit in hits(detector, view.at(where), where):
+                    found.setdefault(hit.at, []).append(hit)
         if self.sigma and len(rows):
             for hit in self._met(work, rows):
-                hits.setdefault(hit.at, []).append(hit)
+                found.setdefault(hit.at, []).append(hit)
         kinds, in_force = self._kinds(view), self._in_force(work, rows)
         asked = in_force.asked(work.columns.actor[rows], work.columns.patient[rows])
-        notable = sorted({*kinds.nonzero()[0].tolist(), *hits, *asked})
+        notable = sorted({*kinds.nonzero()[0].tolist(), *found, *asked})
         places = rows[notable]
         actors = work.columns.actor[places].tolist()
         for i, row, actor, ref in zip(notable, places.tolist(), actors, _refs(work, places, kinds[notable]), strict=True):
             held = in_force.held(_looked(work, row)) if in_force.rules else ()
-            if ref.kinds or i in hits:
+            if ref.kinds or i in found:
                 self._keep_evidence(actor, ref)
                 self._keep_held(actor, ref, held)
-            if i in hits:
-                self._tell(work, row, ref, view, hits[i], held)
+            if i in found:
+                self._tell(work, row, ref, view, found[i], held)
             if i in asked and (wanted := self.house_rules.wants_every(held)):
                 self._conclude(work, row, ref, [(watched_access(wanted), ())], held)
 
@@ -373,7 +401,9 @@ class Shard:
         for hit in hits:
             if hit.detector.after_hours:
                 facts = view.at(np.array([i]))
-                self.watched.append(Watched(self.hour + hit.detector.after_hours, hit.detector.name, facts, actor, event, held))
+                about = self.book.actor_codes.find(work.batch.resource_id[row]) if hit.detector.unalerted else NOBODY
+                due = self.hour + hit.detector.after_hours
+                self.watched.append(Watched(due, hit.detector.name, facts, actor, event, held, about))
         now = [hit for hit in hits if not hit.detector.after_hours]
         at_once = [self._finding(actor, event.patient, hit, unexplained) for hit in now]
         if at_once:
@@ -443,21 +473,99 @@ class Shard:
     def _ended(self, story: Story) -> None:
         self.ended.append((self.hour, story.score))
 
-    def _judge_watched(self, hour: int) -> None:
-        """Make the findings whose time has come, unless the person wrote in the record meanwhile."""
-        due = [watched for watched in self.watched if watched.due <= hour]
-        self.watched = deque(watched for watched in self.watched if watched.due > hour)
+    def _judge_watched(self, hour: int, detectors: Sequence[Detector]) -> None:
+        """Make the findings of these detectors whose time has come, unless the person wrote in the record meanwhile."""
+        by_name = {detector.name: detector for detector in detectors}
+        due = [watched for watched in self.watched if watched.due <= hour and watched.detector in by_name]
+        if not due:
+            return
+        self.watched = deque(watched for watched in self.watched if watched.due > hour or watched.detector not in by_name)
         for watched in due:
-            detector = next(d for d in self.detectors if d.name == watched.detector)
+            detector = by_name[watched.detector]
             if self._went_on(watched.actor, watched.event, alone=detector.only_look):
                 continue
-            [hit] = _hits(detector, watched.facts, np.zeros(1, np.int64))
+            if detector.unalerted and not self._looked_up(watched):
+                continue
+            [hit] = hits(detector, watched.facts, np.zeros(1, np.int64))
             self._found(
                 watched.actor,
                 watched.event,
                 self._finding(watched.actor, watched.event.patient, hit, bool(watched.facts.unexplained[0])),
                 watched.held,
             )
+
+    def _looked_up(self, watched: Watched) -> bool:
+        """Whether nobody was alerted to what the person looked up; if so, tell the facts how many such look-ups a day held."""
+        people, patients = self.alerted
+        if watched.about in people or watched.event.patient in patients:
+            return False
+        hour = watched.event.occurred_at // HOUR_US
+        kept = self.looked_up.setdefault(watched.actor, deque(maxlen=LOOKUPS_KEPT))
+        kept.append((hour, watched.about, watched.event.patient))
+        watched.facts.values[INDEX["looked_up"], 0] = len({one[1:] for one in kept if hour - 24 < one[0] <= hour})
+        return True
+
+    def _open_alerts(self) -> tuple[list[str], list[str]]:
+        """Return the people and the patients of the alerts that are open."""
+        stories = [story for story in self.stories.open.values() if story.lasts]
+        patients = {ref.patient for story in stories for ref in story.evidence()} - {NOBODY}
+        people = sorted(self.book.actor_codes.name(story.actor) for story in stories)
+        return people, sorted(map(self.book.patient_codes.name, patients))
+
+    def _alerted(self, closings: Sequence[Closing], hour: int) -> None:
+        """Remember whom open alerts were about; forget the oldest."""
+        for which, codes in enumerate((self.book.actor_codes, self.book.patient_codes)):
+            kept = self.alerted[which]
+            kept.update((codes.code(name), hour) for closing in closings for name in closing.alerted[which])
+            for code in [code for code, last in kept.items() if hour - last > ALERTED_HOURS]:
+                del kept[code]
+        self.book.make_room()
+
+    def _heard(self) -> list[HeardOf]:
+        return [HeardOf(name, self.heard[name]) for name in sorted(self.heard)]
+
+    def _own_log_stories(self) -> list[Story]:
+        """Return the open stories on sources that this shard tells of."""
+        mine = {self.logs.codes.code(name) for name, rhythm in self.logs.known.items() if rhythm.mine}
+        return [story for story in self.log_stories.open.values() if story.actor in mine]
+
+    def _close_logs(self, closings: Sequence[Closing], before: int, hour: int) -> None:
+        """Find what is strange about the logs of the hours that end: every shard finds the same, one of them tells it."""
+        mine, self.heard = self._heard(), {}
+        strange = self.logs.close(before, hour, [closing.logs for closing in closings], mine) if before else []
+        view = of_sources(facts_of(strange), self.rates)
+        for detector in self._of_sources:
+            where = detector.match(view).nonzero()[0]
+            for hit in hits(detector, view.at(where), where):
+                if not self._is_in_maintenance(strange[hit.at].name, before, hour):
+                    self._found_of_log(strange[hit.at], hit)
+        told = {story.actor for story in self._own_log_stories()}
+        for story in self.log_stories.expire(hour):
+            if story.actor in told:
+                self._ended(story)
+
+    def _is_in_maintenance(self, source: str, before: int, hour: int) -> bool:
+        """Whether a window of a source was open in the hours that end, or since it was heard last."""
+        newest = self.logs.known[source].newest.occurred_at
+        return self.house_rules.in_maintenance(source, min(newest, before * HOUR_US), hour * HOUR_US)
+
+    def _found_of_log(self, strange: Strange, hit: Hit) -> None:
+        detector, rhythm = hit.detector, self.logs.known[strange.name]
+        event = EventRef(rhythm.newest.occurred_at, rhythm.newest.id, rhythm.newest.key, NOBODY, 0)
+        story, ended = self.log_stories.of(self.logs.codes.code(strange.name), event)
+        p_value = float(f"{hit.p_value:.3g}")
+        strength, group = -detector.weight * log10(p_value), detector.group or detector.name
+        story.add(Finding(detector.name, group, detector.scope, strength, p_value, hit.words), event, [])
+        admitted = not story.raised and self.common.budget.admits(story.score, 0)
+        story.raised = story.raised or admitted
+        if not rhythm.mine:
+            return
+        if ended is not None:
+            self._ended(ended)
+        if admitted:
+            self.raised.append(self.hour)
+        if story.raised:
+            self._changed_logs[story.id] = story
 
     def _went_on(self, actor: int, event: EventRef, *, alone: bool) -> bool:
         """Tell whether the person wrote in the record since, or, where the event has to stand `alone`, opened it again."""
@@ -552,12 +660,18 @@ _STATE: Final = (
     "raised",
     "held",
     "found",
+    "heard",
+    "logs",
+    "log_stories",
+    "alerted",
+    "looked_up",
 )
 _SNAPSHOTS: Final = Snapshots(
     (
         *(Codes, ContextBook, Pool, Person, Duplicates, Stories, Story, EventRef, Watched, Window, Windows),
         *(Facts, Finding, Words, Usual, Scope, Evidence),
         *(Feedback, Verdict, Judgement),
+        *(Heard, Newest, Logs, Rhythm),
         *(tables.ActorTable, tables.PatientTable, tables.UnitTable, tables.StayPool, tables.LinkPool, tables.PositionPool),
         *(tables.PairTable, tables.RoleTable, tables.Clock),
     ),
@@ -578,6 +692,14 @@ _SHOWN: Final[NDArray[np.int64]] = np.array(  # by action
 )
 
 
+def of_sources(values: NDArray[np.float32], rates: NDArray[np.float64]) -> Facts:
+    """Return facts of sources as detectors see those of events: there is no event, so nothing was done."""
+    n = values.shape[1]
+    codes, no = np.full(n, ACTIONS.index(Action.OTHER), np.int8), np.zeros(n, np.bool_)
+    nothing = np.zeros(n, np.int8)
+    return Facts(values, codes, nothing, nothing, no, no, no, no, np.zeros(n, np.int64), rates)
+
+
 def _reasons(reasons: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which reasons were given, and which name a ticket: of the few that were given."""
     given = np.fromiter(map(bool, reasons), np.bool_, len(reasons))
@@ -585,23 +707,6 @@ def _reasons(reasons: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool
     for at in given.nonzero()[0].tolist():
         tickets[at] = _TICKET.search(reasons[at]) is not None
     return given, tickets
-
-
-class Hit(NamedTuple):
-    """What a detector or a rule found. `at`: on which event of those it looked at; `others`: earlier ones that show it."""
-
-    at: int
-    detector: Pattern
-    p_value: float
-    words: Words
-    others: tuple[EventRef, ...] = ()
-
-
-def _hits(detector: Detector, among: Facts, where: NDArray[np.int64]) -> list[Hit]:
-    """Return what a detector found, given the facts of the events it matched and where they stand."""
-    p_values = np.minimum(np.maximum(detector.p_value(among), P_MIN), 1.0).astype(np.float64)
-    told = enumerate(zip(where.tolist(), p_values.tolist(), strict=True))
-    return [Hit(at, detector, p_value, detector.say(among, k)) for k, (at, p_value) in told]
 
 
 def _looked(work: Work, row: int) -> Looked:

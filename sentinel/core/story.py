@@ -18,6 +18,7 @@ STORY_US: Final = DAY_US  # findings of one day belong together
 RAISED_QUIET_US: Final = 3 * DAY_US  # a raised alert takes what follows within three days …
 RAISED_MAX_US: Final = 7 * DAY_US  # … for a week at most
 EVENTS_MAX: Final = 500
+EVENTS_SPARED: Final = 100  # of them, for detectors that show no more than so many: a flood must not bury another sign
 PATIENTS_MAX: Final = 200
 STRENGTH_MAX: Final = 8.0
 NEXT_PATIENT: Final = 0.5  # each further patient adds half as much
@@ -49,6 +50,7 @@ class Story:
     slots: dict[int, dict[str, Finding]] = field(default_factory=dict)  # patient (0: none) -> detector -> strongest
     weights: dict[int, float] = field(default_factory=dict)  # what each slot adds up to
     events: dict[str, EventRef] = field(default_factory=dict)  # by key
+    shown: dict[str, int] = field(default_factory=dict)  # detector -> how many of the events it brought
     changes: int = 0
     acted: set[int] = field(default_factory=set)  # patients in whose record the person wrote
     raised: bool = False
@@ -87,7 +89,7 @@ class Story:
                 self._weigh(patient)
         if raised_by or self.floor is not None:
             self._sum()
-        self._show([*others, event])
+        self._show(finding.detector, [*others, event])
         self.last_seen = max(self.last_seen, event.occurred_at)
         self.changes += 1
 
@@ -108,16 +110,21 @@ class Story:
             slots={patient: dict(found) for patient, found in self.slots.items()},
             weights=dict(self.weights),
             events=dict(self.events),
+            shown=dict(self.shown),
             acted=set(self.acted),
             unjudged=dict(self.unjudged),
             raised_by=dict(self.raised_by),
         )
 
-    def _show(self, refs: list[EventRef]) -> None:
-        kept = self.events
+    def _show(self, detector: str, refs: list[EventRef]) -> None:
+        """Keep events as evidence, while there is room for what this detector shows."""
+        kept, brought = self.events, self.shown.get(detector, 0)
         for ref in refs:
-            if ref.key not in kept and len(kept) < EVENTS_MAX:
+            room = EVENTS_MAX - (EVENTS_SPARED if brought >= EVENTS_SPARED else 0)
+            if ref.key not in kept and len(kept) < room:
                 kept[ref.key] = ref
+                brought += 1
+        self.shown[detector] = brought
         self.first_seen = min(self.first_seen, *[ref.occurred_at for ref in refs])
 
     def acted_on(self, patient: int) -> bool:
@@ -238,9 +245,13 @@ def severity_of(score: float) -> Severity:
 
 @dataclass(slots=True)
 class Stories:
-    """The open stories of one tenant, at most one a person; bounded by the people active within a week."""
+    """The open stories of one tenant, at most one a person, or a source; bounded by those active within a week.
+
+    `kind` keeps the ids of stories on people and on sources apart.
+    """
 
     tenant: str
+    kind: str = "alert"
     open: dict[int, Story] = field(default_factory=dict)
 
     def of(self, actor: int, event: EventRef) -> tuple[Story, Story | None]:
@@ -249,7 +260,7 @@ class Stories:
         if story is not None and story.takes(event.occurred_at):
             return story, None
         when = event.occurred_at
-        fresh = Story(ids.derive("alert", self.tenant, event.key), actor, began=when, first_seen=when, last_seen=when)
+        fresh = Story(ids.derive(self.kind, self.tenant, event.key), actor, began=when, first_seen=when, last_seen=when)
         self.open[actor] = fresh
         return fresh, story
 

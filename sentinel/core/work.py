@@ -16,7 +16,7 @@ from sentinel.core.book import ContextBook
 from sentinel.core.context import FOREVER
 from sentinel.core.event import AHEAD_MAX_US, HOUR_US, Action, ActorType, Destination
 from sentinel.core.facts.baselines import SERVICE_ROLE
-from sentinel.core.facts.declare import FACTS
+from sentinel.core.facts.declare import FACTS, INDEX
 from sentinel.core.facts.kernel import hour_end
 from sentinel.core.facts.stage import Columns
 from sentinel.core.sigma import Memories, View
@@ -25,7 +25,11 @@ SENSITIVE: Final = frozenset(
     {"R", "V", "PSY", "PSYTHPN", "HIV", "ETH", "SUD", "OPIOIDUD", "SEX", "STD", "GDIS", "SDV", "BH", "TBOO", "ABORT"}
 )
 EMERGENCY: Final = frozenset({"BTG", "EMER"})  # v3-ActReason break the glass; Swiss emergency access
+OVERSIGHT: Final = "sentinel"  # the application that Sentinel's own readers use
+PEOPLE: Final = frozenset({"Practitioner", "PractitionerRole"})
+_LOOKS: Final = [ACTIONS.index(action) for action in (Action.READ, Action.SEARCH, Action.EXPORT, Action.PRINT)]
 _SERVICE: Final = ACTOR_TYPES.index(ActorType.SERVICE)
+_HUMAN: Final = ACTOR_TYPES.index(ActorType.HUMAN)
 _BREAK_GLASS: Final = ACTIONS.index(Action.BREAK_GLASS)
 _OUTWARD: Final = [DESTINATIONS.index(Destination.LINK), DESTINATIONS.index(Destination.REMOVABLE)]
 
@@ -68,8 +72,24 @@ def work_on(batch: EventBatch, book: ContextBook, zone: ZoneInfo, memories: Memo
     n = len(batch)
     assessment = Assessment(explained_by=[], p_value=np.full(n, np.nan, dtype=np.float32))
     facts = np.full((len(FACTS), n), np.nan, dtype=np.float32)
+    facts[INDEX["looked_up"]] = _looked_up(batch)
     view = View(batch, facts, memories)
     return Work(batch, _columns(batch, book, zone), facts, assessment, np.zeros(n, dtype=np.bool_), view)
+
+
+def _oversight(batch: EventBatch) -> NDArray[np.bool_]:
+    """Return which events are readings in Sentinel itself."""
+    if OVERSIGHT not in batch.application:  # as a rule: nobody reads as much in Sentinel as elsewhere
+        return np.zeros(len(batch), dtype=np.bool_)
+    return np.fromiter(map(OVERSIGHT.__eq__, batch.application), np.bool_, len(batch))
+
+
+def _looked_up(batch: EventBatch) -> NDArray[np.bool_]:
+    """Return with which events somebody looked up a person or a patient in Sentinel."""
+    looked: NDArray[np.bool_] = _oversight(batch) & np.isin(batch.action, _LOOKS) & (batch.actor_type == _HUMAN)
+    for i in looked.nonzero()[0].tolist():
+        looked[i] = bool(batch.patient_id[i]) or batch.resource_type[i] in PEOPLE
+    return looked
 
 
 def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
@@ -90,6 +110,7 @@ def _columns(batch: EventBatch, book: ContextBook, zone: ZoneInfo) -> Columns:
         site=book.other_codes.encode(batch.site),
         records=batch.resource_count,
         outward=np.isin(batch.destination, _OUTWARD),
+        oversight=_oversight(batch),
         emergency=by_purpose | (batch.action == _BREAK_GLASS),
         sensitive=np.fromiter(map(SENSITIVE.__contains__, batch.resource_sensitivity), np.bool_, len(batch)),
     )

@@ -19,6 +19,7 @@ from sentinel.core.explain import TRIED
 from sentinel.core.model import Hours, Surprise, Weighed
 from sentinel.core.story import (
     EVENTS_MAX,
+    EVENTS_SPARED,
     PATIENTS_MAX,
     RAISED_MAX_US,
     RAISED_QUIET_US,
@@ -174,10 +175,21 @@ def test_what_a_story_holds_is_bounded() -> None:
     on_patient = on_action(Action.EXPORT, scope=Scope.PATIENT)
     rows = [an_opening(f"p{k}", on(0, 9, 0, k), action=Action.EXPORT) for k in range(2 * EVENTS_MAX)]
     (alert,) = run(rows, on_patient).alerts.values()
-    assert len(alert.event_ids) == EVENTS_MAX
+    assert len(alert.event_ids) == EVENTS_MAX - EVENTS_SPARED
     assert len(alert.patients) <= EVENTS_MAX
     assert PATIENTS_MAX < EVENTS_MAX
     assert alert.version == len(rows)
+
+
+def test_a_flood_of_one_sign_does_not_bury_another() -> None:
+    """What a thousand events show leaves room for the one that shows something else; all together keep to the bound."""
+    flood = [an_event(Action.EXPORT, on(0, 9, 0, k)) for k in range(2 * EVENTS_MAX)]
+    other = [an_event(Action.DELETE, on(0, 11, 0, k)) for k in range(2 * EVENTS_MAX)]
+    (alert,) = run([*flood, *other], on_action(Action.EXPORT), on_action(Action.DELETE)).alerts.values()
+    shown = set(alert.event_ids)
+    assert other[0].id in shown
+    assert len(shown & {row.id for row in other}) == EVENTS_SPARED
+    assert len(shown) == EVENTS_MAX
 
 
 def test_more_patients_weigh_more_each_less_than_the_one_before() -> None:

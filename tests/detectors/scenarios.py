@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from models.detectors import brute_force_success, departed_account, dormant_account, patient_burst, scraping
@@ -11,7 +11,7 @@ from sentinel.core.context import ContextRecord, Identity, Judgement, PatientFla
 from sentinel.core.event import Action, ActorType, Destination, EventRow
 from sentinel.core.facts.declare import CARE_GAP_DAYS
 from sentinel.core.facts.person import DEVICE_WARM_UP
-from tests.builders import a_patient, a_person, a_stay, an_event, an_opening, on
+from tests.builders import HOUR_US, a_patient, a_person, a_stay, an_event, an_opening, on
 
 ANNE: Final = Identity("le goff", "anne", "1980-04-01", "12 rue des lilas 29000 brest", "rue des lilas 29000 brest")
 OTHER_CARE: Final = a_stay("patient-other", "chirurgie")  # care is on file, of somebody else
@@ -32,6 +32,7 @@ class Scenario:
     hit: Sequence[EventRow]
     miss: Sequence[EventRow]
     miss_context: Sequence[ContextRecord] | None = None
+    delays: Mapping[str, int] = field(default_factory=dict)  # µs, by event id, from an event to its receipt
 
     @property
     def context_of_miss(self) -> Sequence[ContextRecord]:
@@ -311,6 +312,62 @@ def _no_care_relation() -> Scenario:
 
 
 FAR: Final = Identity("autre", "luc", "1950-01-01", "1 quai sud 44000 nantes", "quai sud 44000 nantes")
+LOG_DAYS: Final = 10
+
+
+def _hourly(
+    days: Sequence[int], hours: Sequence[int], application: str, prefix: str = "", each: int = 12, first: int = 0
+) -> list[EventRow]:
+    """Return an application's events, `each` an hour; with a prefix, their ids are numbered from `first`."""
+    return [
+        an_event(
+            Action.EXECUTE,
+            on(day, hour, 60 * k // each),
+            actor_id="nurse",
+            application=application,
+            id=f"{prefix}{first + (i * len(hours) + j) * each + k}" if prefix else "",
+        )
+        for i, day in enumerate(days)
+        for j, hour in enumerate(hours)
+        for k in range(each)
+    ]
+
+
+def _in_time(*parts: Sequence[EventRow]) -> list[EventRow]:
+    return sorted((row for part in parts for row in part), key=lambda row: row.occurred_at)
+
+
+def _log_silence() -> Scenario:
+    days, every = range(LOG_DAYS), range(24)
+    other = _hourly(range(LOG_DAYS + 2), every, "labo", each=2)
+    until = _hourly(days, every, "dpi")
+    night = [row for row in until if 7 <= row.occurred_at // HOUR_US % 24 < 19]  # by day alone, on the day that counts as well
+    daily = [*night, *_hourly([LOG_DAYS, LOG_DAYS + 1], range(7, 19), "dpi")]
+    return Scenario((), _in_time(other, until), _in_time(other, daily))
+
+
+def _log_skew() -> Scenario:
+    rows = _hourly(range(2), range(24), "dpi", each=25)
+    moved, same = (_hourly([2], range(4), application, each=25) for application in ("dpi", "dpi"))
+    late = _hourly([3], range(4), "dpi", each=25)
+    delays = {row.id: 2_000_000 for row in (*rows, *same, *late)} | {row.id: -3_600_000_000 for row in moved}
+    return Scenario((), [*rows, *moved], [*rows, *late], delays=delays)
+
+
+def _log_hole() -> Scenario:
+    rows = _hourly(range(6), range(24), "dpi", "record-")
+    cut = [row for row in rows if not 1_500 <= int(row.id.rpartition("-")[2]) < 1_520]
+    return Scenario((), cut, rows)
+
+
+def _watcher() -> Scenario:
+    looked = an_opening("patient-1", on(0), application="sentinel")
+    worker = an_event(Action.READ, on(0, 9, 5), application="sentinel", resource_type="Practitioner", resource_id="colleague")
+    elsewhere = an_opening("patient-1", on(0), application="dpi")
+    later = an_event(when=on(0, 14), actor_id="somebody")
+    return Scenario((), (looked, worker, later), (elsewhere, later))
+
+
 SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "break_glass_no_act": _break_glass_no_act,
     "break_glass_often": lambda: _volume(1, 25, an_emergency),
@@ -325,6 +382,9 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "household_record": lambda: _tie(Identity("autre", "zoe", "2012-01-01", ANNE.address, ANNE.street), FAR),
     "impossible_presence": _impossible_presence,
     "leaver_export": _leaver_export,
+    "log_hole": _log_hole,
+    "log_silence": _log_silence,
+    "log_skew": _log_skew,
     "low_and_slow": _low_and_slow,
     "many_patients": lambda: _volume(12, 120, a_stranger),
     "many_strangers": lambda: _volume(2, 60, a_stranger),
@@ -353,6 +413,7 @@ SCENARIOS: Final[dict[str, Callable[[], Scenario]]] = {
     "shared_account": lambda: _volume(2, 60, a_switch),
     "technician_no_ticket": _technician_no_ticket,
     "vip_record": lambda: _flagged(PatientFlag.VIP),
+    "watcher": _watcher,
 }
 VOLUMES: Final[dict[str, tuple[int, Callable[[str, int, int], EventRow]]]] = {  # an ordinary day's amount, above the least told
     "break_glass_often": (4, an_emergency),

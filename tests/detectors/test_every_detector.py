@@ -22,6 +22,7 @@ from sentinel.core.detector import Detector, Facts
 from sentinel.core.event import EventRow
 from sentinel.core.facts.declare import FACTS, RATES
 from sentinel.core.pipeline import Pipeline
+from sentinel.core.shard import LOG
 from tests.builders import Seen, a_batch, a_pipeline, cut
 from tests.detectors.scenarios import SCENARIOS, Scenario
 
@@ -53,7 +54,7 @@ def watched(context: Sequence[ContextRecord], rows: Sequence[EventRow], name: st
     pipeline.know(context)
     seen = Seen()
     for piece in cut(rows, range(0, len(rows), 500)):
-        seen.add(pipeline.process(a_batch(piece)))
+        seen.add(pipeline.process(a_batch(piece, delays=scenario(name).delays)))
     return seen, shown
 
 
@@ -74,7 +75,7 @@ def check_finds_its_pattern(detector: Detector) -> None:
     rows = scenario(detector.name).hit
     assert alerts, "nothing was found"
     assert all(alert.detectors == (detector.name,) for alert in alerts)
-    assert {alert.actor for alert in alerts} <= {row.actor_id for row in rows}
+    assert {alert.actor for alert in alerts} <= {row.actor_id for row in rows} | {f"{LOG}{row.application}" for row in rows}
     assert all(set(alert.event_ids) <= {row.id for row in rows} and alert.event_ids for alert in alerts)
 
 
@@ -139,7 +140,7 @@ def check_state_with_its_findings_can_be_kept(detector: Detector) -> None:
     pipeline.know(told.context)
     seen = Seen()
     for piece in cut(told.hit, [len(told.hit) // 2, len(told.hit) - 1]):
-        seen.add(pipeline.process(a_batch(piece)))
+        seen.add(pipeline.process(a_batch(piece, delays=told.delays)))
         fresh = alone(detector)
         fresh.restore(pipeline.snapshot())
         pipeline = fresh

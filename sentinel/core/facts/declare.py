@@ -122,6 +122,31 @@ _OTHERS: Final = (
     Fact("confirmed_days", "days", "since misuse by the person was confirmed last", "no such case", "Verdict"),
     Fact("contact_days", "days", "since the person last opened this record", "first time"),
     Fact("act_days", "days", "since the person last wrote in this record", "never wrote"),
+    Fact(
+        "looked_up",
+        "count",
+        "people and patients that the person looked up in Sentinel itself in 24 h, of those without an alert; this one at first",
+        "never",
+    ),
+    Fact(
+        "log_silent_hours", "hours", "since the source's last event, in hours that ended", "of events; the source is not silent"
+    ),
+    Fact("log_missed", "count", "events that even the quietest hours of these kinds held", "as `log_silent_hours`"),
+    Fact("log_silence_chance", "probability", "that the source's rhythm gives such a silence", "as `log_silent_hours`"),
+    Fact(
+        "log_skew_seconds",
+        "seconds",
+        "that the source's least delay of an hour differs from its usual one; below 0: events come from the future",
+        "of events; under 20 events with a time of receipt; as usual",
+    ),
+    Fact("log_skew_spread", "seconds", "by which the least delay differs from hour to hour", "as `log_skew_seconds`"),
+    Fact(
+        "log_hole",
+        "count",
+        "record numbers that the source left out and did not bring in the next hour",
+        "of events; not numbered, or under 1,000 numbers; none left out",
+    ),
+    Fact("log_hole_rate", "share", "holes among the source's numbers so far", "as `log_hole`"),
     Fact("hour", "hours since 1970", "the stream's hour when the event passed: the newest seen so far", "never"),
 )
 

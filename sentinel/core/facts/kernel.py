@@ -94,9 +94,10 @@ def ordered_pass(c: Columns, t: Tables, facts: Any, rows: Any, knows_care: bool)
             pair, last, new_today = contact(pairs, facts, e)
             acted = pairs.explained_act[pair]
             explained = reason(stays, links, units, p, e, c.actor_type[i] == PATIENT, role_class, mine, n_mine, acted, knows_care)
-            if knows_care or not e.human:
+            judged = knows_care and not c.oversight[i]
+            if judged or not e.human:
                 facts[F_EXPLAINED, i] = explained
-            unexplained = e.human and knows_care and explained == E_NONE
+            unexplained = e.human and judged and explained == E_NONE
             if unexplained:
                 facts[F_ONCE_HERE, i] = np.float32(once_here(stays, p.stay_head[e.patient], units, mine, n_mine, e.at))
             o = Opening(pair, last, new_today, explained, unexplained)

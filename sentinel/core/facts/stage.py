@@ -62,6 +62,7 @@ class Columns(NamedTuple):
     sensitive: NDArray[np.bool_]
     outward: NDArray[np.bool_]  # to an open link or a removable device
     emergency: NDArray[np.bool_]  # break-glass, as an action or as a purpose
+    oversight: NDArray[np.bool_]  # in Sentinel itself, where care is no reason and none is looked for
 
 
 class Tables(NamedTuple):
