@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.sigma.loading import SHIPPED_RULES, Loaded, load
-from sentinel.core import rules as seen
+from sentinel.core import sigma as seen
 from sentinel.core.alert import Alert
 from sentinel.core.common import Common
 from sentinel.core.correlation import Correlations, Met
