@@ -145,8 +145,8 @@ def test_the_time_of_receipt_changes_nothing() -> None:
     """The same events received years later, in any batches, teach the same."""
     rows = days_of([5, 7, 6])
     plain = seen_by([], rows)
-    pipeline, seen = a_pipeline([], extra=[]), Seen()
-    pipeline.shard.detectors = [a_probe(seen.facts)]
+    seen = Seen()
+    pipeline = a_pipeline([], extra=[a_probe(seen.facts)])
     for start in range(0, len(rows), 17):
         batch = a_batch(rows[start : start + 17])
         batch.received_at = batch.occurred_at + 365 * DAY_US

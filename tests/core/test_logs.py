@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sentinel.core.batch import EventBatch
 from sentinel.core.event import Action, EventRow
+from sentinel.core.house_rules import Rule, RuleKind, Selector, house_rules_of
 from sentinel.core.logs import FORGOTTEN_HOURS, NUMBERS_MAX, SOURCES_MAX, Heard, HeardOf, Logs, heard
 from tests.builders import Seen, a_batch, a_detector, a_pipeline, an_event, an_opening, cut, on
 from tests.core.test_shards import divided, in_one, the_same_alerts
@@ -88,9 +89,9 @@ def hourly(days: Sequence[int], each: int = 12) -> list[EventRow]:
     ]
 
 
-def seen(rows: list[EventRow]) -> Seen:
-    """Return what the detectors of logs, and nothing else, conclude of events."""
-    pipeline, found = a_pipeline(["log_silence", "log_skew", "log_hole"]), Seen()
+def seen(rows: list[EventRow], *rules: Rule) -> Seen:
+    """Return what the detectors of logs, and nothing else, conclude of events under some rules."""
+    pipeline, found = a_pipeline(["log_silence", "log_skew", "log_hole"], house_rules=house_rules_of(rules)), Seen()
     for piece in cut(sorted(rows, key=lambda row: row.occurred_at), range(0, len(rows), 300)):
         found.add(pipeline.process(a_batch(piece)))
     return found
@@ -103,6 +104,18 @@ def test_a_silence_is_one_alert_on_the_source() -> None:
     assert (alert.actor, alert.patients, alert.detectors) == ("log:dpi", (), ("log_silence",))
     assert len(alert.event_ids) == 1
     assert alert.first_seen == on(9, 23, 55)
+
+
+def test_a_silence_in_a_maintenance_window_is_none() -> None:
+    """Of the application that the window names, in its time; another's window excuses nothing."""
+    rows = [*hourly(range(10)), *(an_event(Action.EXECUTE, on(0, hour, 1), application="labo") for hour in range(24 * 13))]
+    of_it, of_another = (
+        Rule(name, RuleKind.MAINTENANCE, on(10, 0), on(14, 0), Selector(applications=frozenset({name}))) for name in ("dpi", "labo")
+    )
+    assert not seen(rows, of_it).alerts
+    assert [alert.actor for alert in seen(rows, of_another).alerts.values()] == ["log:dpi"]
+    past = replace(of_it, since=on(1, 0), until=on(2, 0))
+    assert [alert.actor for alert in seen(rows, past).alerts.values()] == ["log:dpi"]
 
 
 def test_one_shard_of_several_tells_it() -> None:

@@ -90,6 +90,8 @@ ODD = [  # what nobody does in that hospital
     an_event(when=on(30), actor_id="nobody-of-the-hospital", patient_id="patient-0"),
     an_event(when=on(30), actor_id="leader", patient_id="colleague"),
     *(an_event(when=on(day), actor_id="technician", patient_id="child") for day in (29, 30)),
+    an_event(when=on(30), actor_id="actor-1", application="sentinel", patient_id="patient-0"),
+    an_event(when=on(30), actor_id="actor-1", application="sentinel", resource_type="Practitioner", resource_id="actor-2"),
 ]
 EVENTS = [*HOSPITAL.events, *ODD]
 NEEDED = ("id", "sub", "occurred_at", "action", "outcome", "actor_id", "actor_type", "resource_count")
@@ -99,6 +101,7 @@ BY_ACTION: tuple[tuple[Action, ...], ...] = (
     (Action.EXPORT, Action.PRINT, Action.SHARE),
     (Action.CREATE, Action.UPDATE, Action.DELETE),
 )
+OF_SOURCES = "log_"  # is found of hours that end, not of events
 COMPARED = ("_actor", "_peers", "_limit", "_spread")  # what a count is compared with finds nothing alone
 
 
@@ -106,6 +109,8 @@ def lived(events: Sequence[EventRow]) -> dict[str, float]:
     """Return the facts that stay at one value over all events, missing ones aside; missing when they always are."""
     dead = {}
     for name, values in zip(INDEX, seen_by(CONTEXT, events).matrix(), strict=True):
+        if name.startswith(OF_SOURCES):
+            continue
         known = np.unique(values[~np.isnan(values)])
         if len(known) < 2 and not name.endswith(COMPARED):
             dead[name] = float(known[0]) if len(known) else float("nan")
