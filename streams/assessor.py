@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from sentinel.core.errors import SentinelError, SupersededError
 from streams.bus import consumer, producer, started
 from streams.closings import Closings
-from streams.context_topic import ContextTopic
+from streams.context_topic import ContextTopic, resources
 from streams.faults import report
+from streams.feedback import learnt_of
 from streams.keeping import Done, Keeper, Store
 from streams.restoring import Checkpoints
 from streams.running import Connected
@@ -41,9 +42,9 @@ class Assessor(Connected):
         parts, topics = self._parts, self._parts.topics
         async with AsyncExitStack() as closing:
             out = await closing.enter_async_context(started(parts.bus, producer(parts.bus, linger_ms=LINGER_MS)))
-            told, kept, known = [
+            told, kept, known, judged = [
                 await closing.enter_async_context(tail(parts.bus, topic.name))
-                for topic in (topics.closings, topics.checkpoints, topics.context)
+                for topic in (topics.closings, topics.checkpoints, topics.context, topics.feedback)
             ]
             events = consumer(parts.bus, group=topics.group("assess"), session_timeout_ms=parts.limits.session_ms)
             links = Links(
@@ -51,7 +52,10 @@ class Assessor(Connected):
                 out,
                 Closings(told, out, topics.events.partitions, parts.unpack_closing),
                 StateTopic(kept, out, parts.key),
-                ContextTopic(known, parts.decode_context, parts.tenant),
+                [
+                    ContextTopic(known, resources(parts.decode_context), parts.tenant),
+                    ContextTopic(judged, learnt_of, parts.tenant),
+                ],
             )
             session = _Session(parts, links, self._trouble, self.done)
             closing.push_async_callback(session.close)
@@ -88,8 +92,8 @@ class _Session:
 
     @property
     def readers(self) -> Sequence[AIOKafkaConsumer]:
-        """What it reads `events`, the closings and the context with."""
-        return [self._links.events, self._links.closings.reader, self._links.context.reader]
+        """What it reads `events`, the closings, the context and verdicts with."""
+        return [self._links.events, self._links.closings.reader, *(topic.reader for topic in self._links.context)]
 
     async def give_up(self) -> None:
         """Keep what was decided while the partitions are still ours. What cannot be kept now is forgotten, and comes again.
@@ -187,5 +191,6 @@ class _Session:
         self._store = await asyncio.to_thread(self._parts.open_store, f"events-{min(given)}")
         shards = await self._checkpoints.restore(given)
         keeper = Keeper(self._store.writer, self._limits.late_seconds * 1_000_000, self._done)
-        self._links.context.seek(shards.least([self._links.context.place]))
+        for topic in self._links.context:
+            topic.seek(shards.least([topic.place]))
         return Share(self._parts, self._links, self._checkpoints, shards, keeper, self._trouble)

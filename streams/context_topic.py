@@ -1,7 +1,8 @@
-"""The context as every worker reads it: each resource at its time in the one order, bad ones told of once."""
+"""The context as every worker reads it, and verdicts: each record at its time in the one order, bad ones told of once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sentinel.core.context import ContextRecord, Withdrawn
@@ -16,14 +17,27 @@ if TYPE_CHECKING:
     from aiokafka.structs import ConsumerRecord
 
 
-class ContextTopic:
-    """Reads the context. `until`: all that was appended before (ms) was read, by the brokers' time."""
+Reader = Callable[[bytes, bytes | None], list[ContextRecord]]
+"""Gives what a record says by its key and value, of which None takes back what the key names; or raises `RejectedError`."""
 
-    def __init__(self, tail: Tail, decode: ContextDecoder, tenant: str) -> None:
-        self._tail, self._decode, self._tenant = tail, decode, tenant
+
+def resources(decode: ContextDecoder) -> Reader:
+    """Return the reader of the topic `context`."""
+
+    def read(key: bytes, value: bytes | None) -> list[ContextRecord]:
+        return [Withdrawn(key.decode("utf-8", "replace"))] if value is None else decode(value)
+
+    return read
+
+
+class ContextTopic:
+    """Reads what all workers learn alike. `until`: all that was appended before (ms) was read, by the brokers' time."""
+
+    def __init__(self, tail: Tail, read: Reader, tenant: str) -> None:
+        self._tail, self._read, self._tenant = tail, read, tenant
         self._after = 0
         self._until = NEVER
-        self.refused: list[Refused] = []  # since they were last told
+        self._refused: list[Refused] = []
 
     @property
     def place(self) -> Place:
@@ -39,7 +53,12 @@ class ContextTopic:
         """Read on from `offset`."""
         self._tail.seek(offset)
         self._after, self._until = offset, NEVER
-        self.refused.clear()
+        self._refused.clear()
+
+    def refused_since(self) -> list[Refused]:
+        """Return what could not be read since this was last asked."""
+        refused, self._refused = self._refused, []
+        return refused
 
     async def read(self, broker_ms: int) -> ContextSlice:
         """Return what was told since. `broker_ms`: a time that the brokers have passed.
@@ -59,13 +78,12 @@ class ContextTopic:
         return Known(self._until, record.offset, self._records(record))
 
     def _records(self, record: ConsumerRecord[bytes, bytes]) -> list[ContextRecord]:
-        subject = (record.key or b"").decode("utf-8", "replace")
-        if record.value is None:
-            return [Withdrawn(subject)]
+        key = record.key or b""
         try:
-            return self._decode(record.value)
+            return self._read(key, record.value)
         except RejectedError as error:
-            told = LogRecord(self._tenant, Kind.CONTEXT, CONTEXT_SOURCE, record.value, self._until * 1_000, subject)
+            subject = key.decode("utf-8", "replace")
+            told = LogRecord(self._tenant, Kind.CONTEXT, CONTEXT_SOURCE, record.value or b"", self._until * 1_000, subject)
             letter = DeadLetter(told, error.code, error.pointer, error.detail)
-            self.refused.append(Refused(*self.place, record.offset, letter))
+            self._refused.append(Refused(*self.place, record.offset, letter))
             return []

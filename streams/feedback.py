@@ -1,4 +1,4 @@
-"""Analysts' verdicts: read by a Faust agent, each kept as the last word on its alert before it is acknowledged."""
+"""Analysts' verdicts: the last on each alert kept by a Faust agent, and each learnt by the core at its time in the one order."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from sentinel.core.context import ContextRecord
 from sentinel.core.errors import RejectedError, RejectionCode, SentinelError
 from streams.faults import report
-from streams.verdicts import ALERT_ID, Told, read
+from streams.verdicts import ALERT_ID, Told, learnt, read, taken_back
 
 SOURCE: Final = "feedback"
 
@@ -29,6 +30,15 @@ def verdict_of(key: bytes | None, value: bytes | None) -> tuple[str, Told | None
     if told.alert != alert:
         raise RejectedError(RejectionCode.BAD_VALUE, "/alert", "not the alert that the key names")
     return alert, told
+
+
+def learnt_of(key: bytes, value: bytes | None) -> list[ContextRecord]:
+    """Return what the core learns of a record of the topic: nothing of one that cannot be read, which the agent tells of."""
+    try:
+        alert, told = verdict_of(key, value)
+    except RejectedError:
+        return []
+    return [taken_back(alert) if told is None else learnt(told)]
 
 
 Reject = Callable[[Any, RejectedError], Awaitable[None]]

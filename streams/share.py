@@ -86,7 +86,7 @@ class AssessorParts:
     @property
     def places(self) -> list[Place]:
         """Every partition whose records are in the one order."""
-        return [*self.intake, (self.topics.context.name, 0)]
+        return [*self.intake, (self.topics.context.name, 0), (self.topics.feedback.name, 0)]
 
     @property
     def sources(self) -> dict[str, str]:
@@ -102,7 +102,7 @@ class Links:
     out: AIOKafkaProducer
     closings: Closings
     states: StateTopic
-    context: ContextTopic
+    context: Sequence[ContextTopic]  # and verdicts
 
 
 class Share:
@@ -157,11 +157,11 @@ class Share:
         return True
 
     async def take(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """Take in what came of `events` and of the context."""
-        known = await self._links.context.read(self._broker_ms)
+        """Take in what came of `events`, of the context and of verdicts."""
+        known = await asyncio.gather(*(topic.read(self._broker_ms) for topic in self._links.context))
         await asyncio.to_thread(self._push, polled, known)
         out, rejected = self._links.out, self._parts.topics.rejected.name
-        refused, self._links.context.refused = self._links.context.refused, []
+        refused = [bad for topic in self._links.context for bad in topic.refused_since()]
         if 0 in self._shards.owned:  # who has the first partition tells for all
             await rejected_topic.send(out, rejected, refused)
         failed, self._trouble.untold = self._trouble.untold, []
@@ -172,7 +172,7 @@ class Share:
         record = LogRecord(self._parts.tenant, Kind.EVENT, source, msgspec.json.encode(row.event), received_us)
         return Refused(*place, row.offset, DeadLetter(record, RejectionCode.UNPARSEABLE, detail=rejected_topic.FAILED))
 
-    def _push(self, polled: Mapping[TopicPartition, Sequence[Any]], known: ContextSlice) -> None:
+    def _push(self, polled: Mapping[TopicPartition, Sequence[Any]], known: Sequence[ContextSlice]) -> None:
         for where, records in polled.items():
             merge = self._shards.owned[where.partition].merge
             for record in records:
@@ -180,7 +180,8 @@ class Share:
                 merge.push(record.offset, slices)
                 self._broker_ms = max(self._broker_ms, *(told.read_until for told in slices))
         for owned in self._shards.owned.values():
-            owned.merge.know(known)
+            for one in known:
+                owned.merge.know(one)
 
     async def go_on(self) -> bool:
         """Do for a moment what can be done; False: nothing can be done before more comes.

@@ -51,8 +51,17 @@ def decode(raw: bytes) -> list[ContextRecord]:
     Raises:
         RejectedError: it is not one; neither code nor detail quotes it.
     """
-    told = read(raw)
-    return [Verdict(told.alert, told.actor, told.detectors, told.patients, told.verdict, microseconds(told.at))]
+    return [learnt(read(raw))]
+
+
+def learnt(told: Told) -> Verdict:
+    """Return what the pipeline learns of a verdict."""
+    return Verdict(told.alert, told.actor, told.detectors, told.patients, told.verdict, microseconds(told.at))
+
+
+def taken_back(alert: str) -> Verdict:
+    """Return what takes the verdict on an alert back, whatever it was and whomever it was about."""
+    return Verdict(alert, "", (), (), Judgement.UNCLEAR, 0)
 
 
 def read(raw: bytes) -> Told:

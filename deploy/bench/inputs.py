@@ -132,7 +132,7 @@ def own_lines(resource: bytes) -> list[bytes]:
     untold = {name: field.default for name, field in AccessEvent.model_fields.items()}
     lines = []
     for row in SOURCE.decode([resource]).rows:
-        told = {name: value for name, value in row._asdict().items() if name != "sub" and value != untold[name]}
+        told = {name: value for name, value in row._asdict().items() if name in untold and value != untold[name]}
         told["id"] = f"{row.id}#{row.sub}" if row.sub else row.id
         told["occurred_at"] = (EPOCH + timedelta(microseconds=row.occurred_at)).isoformat().replace("+00:00", "Z")
         lines.append(msgspec.json.encode(told) + b"\n")

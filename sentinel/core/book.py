@@ -206,7 +206,7 @@ class ContextBook:
 
     def copy(self) -> ContextBook:
         """Return another that knows the same, and goes its own way from here."""
-        return replace(self, **{column.name: _copied(getattr(self, column.name)) for column in fields(self)})
+        return replace(self, **{column.name: _copied(getattr(self, column.name)) for column in fields(self) if column.init})
 
     @property
     def knows_care(self) -> bool:

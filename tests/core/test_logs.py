@@ -110,7 +110,8 @@ def test_a_silence_in_a_maintenance_window_is_none() -> None:
     """Of the application that the window names, in its time; another's window excuses nothing."""
     rows = [*hourly(range(10)), *(an_event(Action.EXECUTE, on(0, hour, 1), application="labo") for hour in range(24 * 13))]
     of_it, of_another = (
-        Rule(name, RuleKind.MAINTENANCE, on(10, 0), on(14, 0), Selector(applications=frozenset({name}))) for name in ("dpi", "labo")
+        Rule(name, RuleKind.MAINTENANCE, on(10, 0), on(14, 0), Selector(applications=frozenset({name})))
+        for name in ("dpi", "labo")
     )
     assert not seen(rows, of_it).alerts
     assert [alert.actor for alert in seen(rows, of_another).alerts.values()] == ["log:dpi"]

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache, partial
 from itertools import chain, groupby, islice
 from typing import Any
@@ -25,6 +25,7 @@ from sentinel.assembly import context_decoder, detectors, online_model, sources
 from sentinel.core.batch import Provenance, batch_of
 from sentinel.core.closing import Closing
 from sentinel.core.common import Common
+from sentinel.core.context import Judgement
 from sentinel.core.errors import RejectedError
 from sentinel.core.pipeline import Pipeline
 from sentinel.core.shard import Shard
@@ -33,11 +34,13 @@ from sentinel.store.writer import Writer
 from streams.assessor import Assessor
 from streams.bus import Bus, consumer, producer, started
 from streams.closings import Closings
+from streams.feedback import learnt_of
 from streams.normaliser import IntakeLimits, IntakeParts, Normaliser
 from streams.share import AssessorLimits, AssessorParts
 from streams.sources.contract import Decoded
 from streams.tail import tail
 from streams.topics import Layout, Topic, Topics, declare
+from streams.verdicts import Told
 from streams.wire import unpack
 
 TENANT = "chu"
@@ -130,6 +133,21 @@ async def send(
         await out.flush()
 
 
+async def judge(bus: Bus, topics: Topics, events: Iterable[bytes]) -> None:
+    """Say of everybody who acts in some events that an alert was justified; then of every third that it was not said."""
+    actors = sorted({row.actor_id for row in sources()[SOURCE].decode(list(events)).rows})
+    names = tuple(detector.name for detector in detectors())
+    at = datetime(2026, 3, 3, tzinfo=UTC)
+    async with started(bus, producer(bus)) as out:
+        for n, actor in enumerate(actors):
+            told = Told(f"alert{n}", actor, names, (), Judgement.JUSTIFIED, at)
+            await out.send(topics.feedback.name, msgspec.json.encode(told), key=told.alert.encode())
+        for n in range(0, len(actors), 3):
+            await out.send(topics.feedback.name, None, key=f"alert{n}".encode())
+        await out.send(topics.feedback.name, b"no verdict", key=b"alert0")
+        await out.flush()
+
+
 @dataclass
 class Truth:
     """What one undisturbed pipeline makes of the topics: each event's place with what was concluded, each alert as it stands."""
@@ -156,23 +174,26 @@ class Truth:
             self.rows[place] = (kept.key[at].hex(), assessment.explained_by[at], list(assessment.detectors.get(at, ())))
 
 
-async def truth(bus: Bus, topics: Topics, without: str = "-") -> Truth:
-    """Read intake and context to their ends, and take them in the one order through one pipeline, `without` one id.
+async def truth(bus: Bus, topics: Topics, without: str = "-", *, judged: bool = True) -> Truth:
+    """Read intake, context and verdicts to their ends, and take them in the one order through one pipeline, `without` one id.
 
     A record that became visible only after its partition was told silent has the time that was told.
     """
     told = await _told(bus, topics)
-    found = await _everything(bus, [topics.intake[SOURCE], topics.context])
-    records = sorted((told.get(one[1:4], one[0]), *one[1:]) for one in found)
+    found = await _everything(bus, [topics.intake[SOURCE], topics.context, *([topics.feedback] if judged else [])])
+    records = sorted(((told.get(one[1:4], one[0]), *one[1:]) for one in found), key=lambda one: one[:4])
     pipeline = Pipeline(TENANT, detectors(), online_model(), PER_DAY)
     decode, decode_context, made = sources()[SOURCE].decode, context_decoder(), Truth()
     for topic, run in groupby(records, key=lambda one: one[1]):
         if topic == topics.context.name:
-            for *_, raw in run:
+            for *_, raw, _ in run:
                 with suppress(RejectedError, TypeError):  # what cannot be read, and what was deleted
                     pipeline.know(decode_context(raw))
             continue
-        while some := list(islice(run, AT_ONCE)):
+        if topic == topics.feedback.name:
+            pipeline.know(chain.from_iterable(learnt_of(key, raw) for *_, raw, key in run))
+            continue
+        while some := [one[:5] for one in islice(run, AT_ONCE)]:
             made.assess(pipeline, some, decode([raw for *_, raw in some]), without)
     return made
 
@@ -195,8 +216,8 @@ def _ordinals(records: list[int]) -> Iterator[int]:
         yield from range(len(list(run)))
 
 
-async def _everything(bus: Bus, topics: list[Topic]) -> list[tuple[int, str, int, int, bytes]]:
-    return [(one.timestamp, one.topic, one.partition, one.offset, one.value) async for one in _records(bus, topics)]
+async def _everything(bus: Bus, topics: list[Topic]) -> list[tuple[int, str, int, int, bytes, bytes]]:
+    return [(one.timestamp, one.topic, one.partition, one.offset, one.value, one.key) async for one in _records(bus, topics)]
 
 
 async def _records(bus: Bus, topics: list[Topic]) -> AsyncIterator[Any]:

@@ -88,6 +88,22 @@ def test_one_worker_concludes_what_one_pipeline_does(bus: Bus, own: Topics, stor
     asyncio.run(run())
 
 
+def test_verdicts_weigh_what_comes_after_them(bus: Bus, own: Topics, store: str) -> None:
+    """Each at its place in the one order, and taken back at its place: what one pipeline concludes, and not without them."""
+    context, events = hospital(6_000)
+
+    async def run() -> None:
+        async with running(*assessing.worker(bus, own, store)):
+            await assessing.send(bus, own, context, events[:3_000])
+            await assessing.judge(bus, own, events)
+            await assessing.send(bus, own, [], events[3_000:])
+            expected = await assessing.truth(bus, own)
+            await assessing.becomes_same(store, expected, 60)
+        assert expected.alerts != (await assessing.truth(bus, own, judged=False)).alerts
+
+    asyncio.run(run())
+
+
 def test_workers_that_come_leave_and_are_killed_conclude_the_same(
     bus: Bus, own: Topics, store: str, run: Callable[..., subprocess.Popen[str]]
 ) -> None:
@@ -113,8 +129,9 @@ def test_workers_that_come_leave_and_are_killed_conclude_the_same(
 
     async def feed() -> None:
         sending = asyncio.create_task(assessing.send(bus, own, context, events, a_second=600))
+        judging = asyncio.create_task(assessing.judge(bus, own, events))
         await disturb()
-        await sending
+        await asyncio.gather(judging, sending)
         await assessing.becomes_same(store, await assessing.truth(bus, own), 90)
 
     asyncio.run(feed())
