@@ -93,7 +93,7 @@ def search_history(
     store = Store(settings)
     try:
         told = asked.parameters | {"timezone": settings.timezone}
-        return store.questions().events_of_rule(asked.text, settings.tenant, told, *period, limit=limit)
+        return store.questions().events_of_rule(settings.tenant, asked.text, told, *period, limit=limit)
     finally:
         store.close()
 

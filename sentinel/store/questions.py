@@ -169,8 +169,8 @@ class Questions:
 
     def events_of_rule(
         self,
-        statement: str,
         tenant: str,
+        statement: str,
         told: dict[str, Any],
         since: int | None = None,
         until: int | None = None,

@@ -114,7 +114,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory, batch: EventBatch, loade
 
 def _asked(questions: Questions, loaded: Loaded, name: str) -> list[str]:
     asked = query(loaded, name)
-    found = questions.events_of_rule(asked.text, "ch", asked.parameters | {"timezone": "Europe/Paris"}, limit=10_000)
+    found = questions.events_of_rule("ch", asked.text, asked.parameters | {"timezone": "Europe/Paris"}, limit=10_000)
     return sorted(str(one["key"]) for one in found)
 
 
