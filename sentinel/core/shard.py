@@ -452,7 +452,9 @@ class Shard:
         if finding.evidence is not Evidence.NONE:
             bit, since = _KINDS[finding.evidence], event.occurred_at - DAY_US
             others = [ref for ref in self.refs.get(actor, ()) if ref.kinds & bit and ref.occurred_at >= since]
-        if hiding := self.house_rules.hides(held, finding.detector, story.id):
+        if not held:  # as a rule no rule is about an event
+            story.add(finding, event, others)
+        elif hiding := self.house_rules.hides(held, finding.detector, story.id):
             story.hide(replace(finding, hidden_by=hiding.name), event, others, narrowly=hiding.is_narrow)
         else:
             story.add(finding, event, others, self.house_rules.raises(held, finding.detector, story.id))

@@ -76,10 +76,11 @@ class Story:
         self, finding: Finding, event: EventRef, others: Sequence[EventRef], raised_by: Mapping[str, float] = MappingProxyType({})
     ) -> None:
         """Take a finding on `event` in, with the other events that show the same and the watch-lists that it is on."""
-        for beside in (self.whole, self.floor):
-            if beside is not None:
-                beside.add(finding, event, others, raised_by)
-        self.raised_by.update(raised_by)
+        if self.whole is not None and self.floor is not None:
+            self.whole.add(finding, event, others, raised_by)
+            self.floor.add(finding, event, others, raised_by)
+        if raised_by:
+            self.raised_by.update(raised_by)
         patient = event.patient if finding.scope is Scope.PATIENT else 0
         if patient in self.slots or len(self.slots) < PATIENTS_MAX:
             slot = self.slots.setdefault(patient, {})
